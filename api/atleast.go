@@ -78,8 +78,8 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 // missing returns the records that are not applied yet, and where the answer may come from.
 func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
 	if live {
-		// guard: api: applied counts only if Redis is up to date | && s.judge(p).upToDate ->
-		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).upToDate {
+		// guard: api: applied counts only if Redis is up to date | && s.judgeLive(ctx, p).upToDate ->
+		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judgeLive(ctx, p).upToDate {
 			return s.behind(p, need), route{live: true}
 		}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,9 @@ type verdict struct {
 	upToDate bool
 	stale    bool
 	lag      schemas.Opt[int64] // ms
+	// silent reports that of a part of the stream no processor was heard. It may be dead, or unable to write
+	// to the store of this pulse.
+	silent bool
 }
 
 func (v verdict) condition(source string) Condition {
@@ -53,7 +57,8 @@ func (v verdict) condition(source string) Condition {
 // confirmation must be for the data set that Redis holds now, and the positions in Redis must not be below
 // those that the processor wrote. A processor that has not noticed that Redis was emptied names another
 // epoch. One that has not noticed that Redis was restored from an older copy reports higher positions. If no
-// processor is alive, the confirmation of the last one counts.
+// processor is alive, the confirmation of the last one counts,
+// unless Postgres knows better (isFrozen).
 func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	var v verdict
 	at := schemas.TimeMSOf(now)
@@ -73,14 +78,14 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	for _, h := range p.Heartbeats {
 		age := max(int64(at-h.At), 0)
 		behind := h.LagMS
-		if dead := age > heartbeatLimit.Milliseconds(); dead || behind > 0 {
+		if !isAlive(h, now) || behind > 0 {
 			behind += age
 		}
 		if h.At > last.At {
 			last = h
 		}
 		// guard: api: a silent processor is dead
-		if age > heartbeatLimit.Milliseconds() {
+		if !isAlive(h, now) {
 			for partition := range h.Positions {
 				lost[h.Topic+"/"+partition] = max(lost[h.Topic+"/"+partition], behind)
 			}
@@ -99,31 +104,70 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	for field, behind := range lost {
 		// guard: api: a dead one's partitions are missed
 		if !owned[field] {
-			v.stale = true
+			v.silent = true
 			v.lag = schemas.Some(max(v.lag.Value, behind))
 		}
 	}
 	for field := range p.Applied {
 		topic, _, _ := strings.Cut(field, "/")
 		// guard: api: a partition without an owner is noticed
-		v.stale = v.stale || topics[topic] && !owned[field]
+		v.silent = v.silent || topics[topic] && !owned[field]
 	}
 	if alive == 0 {
-		// guard: api: without a live processor answers are stale | true, ok(last) -> v.stale, ok(last)
-		v.stale, v.upToDate = true, ok(last)
+		v.silent, v.upToDate = true, ok(last)
 	}
+	// guard: api: without a live processor answers are stale
+	v.stale = v.stale || v.silent
 	// guard: api: too great a lag is stale
 	v.stale = v.stale || v.lag.Value > maxLag.Milliseconds()
 	return v
 }
 
+// isAlive reports whether a heartbeat is of a living processor.
+func isAlive(h schemas.Heartbeat, now time.Time) bool {
+	return schemas.TimeMSOf(now)-h.At <= schemas.TimeMS(heartbeatLimit.Milliseconds())
+}
+
+// isFrozen reports whether Redis, in which a part of the stream is silent, is not written any more although
+// the stream goes on. Redis answers reads then and keeps its last heartbeats, as when its memory is full, or
+// when it became a replica. Postgres tells it from a Redis whose processors have died: it hears one of them,
+// or is ahead.
+func isFrozen(live, store schemas.Pulse, now time.Time) bool {
+	owned := map[string]bool{}
+	for _, h := range live.Heartbeats {
+		for partition := range h.Positions {
+			owned[h.Topic+"/"+partition] = owned[h.Topic+"/"+partition] || isAlive(h, now)
+		}
+	}
+	for name, h := range store.Heartbeats {
+		// guard: api: a Redis that a living processor cannot write is not read
+		if isAlive(h, now) && !isAlive(live.Heartbeats[name], now) {
+			return true
+		}
+	}
+	for field, next := range store.Applied {
+		// A batch of a processor that is heard may be on its way to Redis.
+		// guard: api: a Redis behind Postgres is not read once nobody writes it
+		if !owned[field] && next > live.Applied[field] {
+			return true
+		}
+	}
+	return false
+}
+
+// errResting reports that a read has just failed, so that another one would only cost time.
+var errResting = errors.New("the pulse could not be read a moment ago")
+
 // pulseCache shares a pulse among requests: one of them reads it, the others wait for that.
 type pulseCache struct {
 	read func(context.Context) (schemas.Pulse, error)
+	// rest is how long nothing is read after a failure.
+	rest time.Duration
 	mu   sync.Mutex
-	// at is when reading last began. mu guards at and last.
-	at   time.Time
-	last schemas.Pulse
+	// at is when reading last began, and failed when a read last failed. mu guards both and last.
+	at     time.Time
+	last   schemas.Pulse
+	failed time.Time
 }
 
 // get returns a pulse that was read at most maxAge ago.
@@ -133,6 +177,10 @@ func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pul
 	if !c.at.IsZero() && time.Since(c.at) <= maxAge {
 		return c.last, nil
 	}
+	// guard: api: a Postgres that says nothing is not asked at once again
+	if time.Since(c.failed) < c.rest {
+		return schemas.Pulse{}, errResting
+	}
 	if err := ctx.Err(); err != nil {
 		return schemas.Pulse{}, err
 	}
@@ -140,6 +188,8 @@ func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pul
 	p, err := c.read(context.WithoutCancel(ctx)) // for those who wait behind us too
 	if err == nil {
 		c.at, c.last = at, p
+	} else {
+		c.failed = time.Now()
 	}
 	return p, err
 }

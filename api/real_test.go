@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -132,6 +133,48 @@ func TestAnswersAreFreshThoughTheProcessorsClockIsWrong(t *testing.T) {
 			require.Eventually(t, func() bool { return !fresh("postgres")() }, time.Minute, 100*time.Millisecond, "the processor is dead")
 		})
 	}
+}
+
+// A full Redis answers reads and refuses writes, heartbeats too. It keeps its last ones, which say ok.
+//
+// guard: api: a Redis that a living processor cannot write is not read
+func TestAFullRedisIsNotBelieved(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewGenerator(3, 300)
+	pitch := func(i int) schemas.Batch {
+		c := w.Upsert(i, 1)
+		c.Row.BatterID = schemas.Some(int64(600_000))
+		return sinktest.BatchOf(c)
+	}
+	r.write(t, pitch(0))
+	before := r.asker.get(200, opBatter, "/v1/batters/600000")
+	require.Equal(t, "redis", before["source"])
+
+	client := redis.NewClient(&redis.Options{Addr: r.server.Addr})
+	defer client.Close()
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	b := pitch(1)
+	b = sinktest.At(b, r.next, r.next+int64(len(b.Pitches)))
+	out, err := r.store.Apply(t.Context(), b)
+	require.NoError(t, err)
+	_, err = r.redis.Push(t.Context(), out.Snapshots, []schemas.Position{b.Positions[0].Position})
+	require.ErrorContains(t, err, "OOM")
+	r.beatAs(t, "away", 0)
+	require.ErrorContains(t, r.redis.Beat(t.Context(), "a", schemas.Heartbeat{}), "OOM", "the last one stands")
+
+	body := r.asker.get(200, opBatter, fmt.Sprintf("/v1/batters/600000?at_least=0:%d", r.next))
+	require.Equal(t, "postgres", body["source"])
+	require.Greater(t, body["seq"], before["seq"])
+	body = r.asker.get(200, opBatter, "/v1/batters/600000")
+	require.Equal(t, "postgres", body["source"])
+	require.Equal(t, false, body["stale"])
+
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	r.beat(t)
+	_, err = r.redis.Push(t.Context(), out.Snapshots, []schemas.Position{b.Positions[0].Position})
+	require.NoError(t, err)
+	body = r.asker.get(200, opBatter, "/v1/batters/600000")
+	require.Equal(t, "redis", body["source"])
 }
 
 // everything asks all that can be asked of a world, and gives the answers by path.

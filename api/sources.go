@@ -24,7 +24,9 @@ type sources struct {
 	games       coalescer[string, string] // versions
 	livePulse   pulseCache
 	storePulse  pulseCache
-	memory      *memory
+	// witness is Postgres' pulse for those who read Redis: it must cost them little time.
+	witness pulseCache
+	memory  *memory
 }
 
 func (s *sources) init(cfg Config) (err error) {
@@ -52,6 +54,13 @@ func (s *sources) init(cfg Config) (err error) {
 	s.storePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
 		err = s.askStore(ctx, func(ctx context.Context) (err error) { p, err = cfg.Store.Pulse(ctx); return err })
 		return p, err
+	}
+	s.witness.rest = witnessRest
+	s.witness.read = func(ctx context.Context) (schemas.Pulse, error) {
+		// Other reads of Postgres may wait for longer, so a timeout here does not close its gate.
+		ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
+		defer cancel()
+		return s.storePulse.read(ctx)
 	}
 	s.memory, err = newMemory(cfg.Remembered, cfg.RememberedBytes)
 	return err
@@ -82,6 +91,26 @@ func (s *sources) judge(p schemas.Pulse) verdict {
 	v := judge(p, time.Now(), s.cfg.MaxLag)
 	// guard: switch: on the word of a copy answers are stale
 	v.stale = v.stale || s.cfg.certainty() != certain
+	return v
+}
+
+// The witness is asked every witnessEvery, waited for up to witnessTimeout, and left alone for witnessRest
+// after it failed.
+const (
+	witnessEvery   = 500 * time.Millisecond
+	witnessTimeout = time.Second
+	witnessRest    = 3 * time.Second
+)
+
+// judgeLive judges a pulse of Redis. Where processors are silent in it, Postgres says whether they are dead.
+// If it cannot, Redis is believed, because nothing else may answer.
+func (s *sources) judgeLive(ctx context.Context, p schemas.Pulse) verdict {
+	v := s.judge(p)
+	if !v.upToDate || !v.silent {
+		return v
+	}
+	store, err := s.witness.get(ctx, witnessEvery)
+	v.upToDate = err != nil || !isFrozen(p, store, time.Now())
 	return v
 }
 
@@ -150,7 +179,7 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (fou
 	if err != nil {
 		return nil, false
 	}
-	v := s.judge(pulse)
+	v := s.judgeLive(ctx, pulse)
 	// guard: api: a Redis that is not up to date is not read
 	if !v.upToDate {
 		return nil, false

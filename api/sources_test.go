@@ -76,19 +76,19 @@ func TestJudge(t *testing.T) {
 		beats []schemas.Heartbeat
 		want  verdict
 	}{
-		"nobody":                                {nil, verdict{false, true, none}},
-		"one is well":                           {[]schemas.Heartbeat{beat(time.Second, 0, "ok", "E", "0")}, verdict{true, false, some(0)}},
-		"one is behind":                         {[]schemas.Heartbeat{beat(time.Second, 500, "ok", "E", "0")}, verdict{true, false, some(1500)}},
-		"too far behind":                        {[]schemas.Heartbeat{beat(0, 10_001, "ok", "E", "0")}, verdict{true, true, some(10_001)}},
-		"mending":                               {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0")}, verdict{false, false, some(0)}},
-		"one of two mends":                      {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0"), beat(0, 7, "ok", "E", "1")}, verdict{false, false, some(7)}},
-		"has not noticed the loss":              {[]schemas.Heartbeat{beat(0, 0, "ok", "old", "0")}, verdict{false, false, some(0)}},
-		"dead":                                  {[]schemas.Heartbeat{beat(4*time.Second, 0, "ok", "E", "0")}, verdict{true, true, some(4000)}},
-		"dead, and replaced":                    {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0)}},
-		"dead, and not replaced":                {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100)}},
-		"alive without partitions, others dead": {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "0"), beat(0, 0, "ok", "E")}, verdict{true, true, some(3_600_000)}},
-		"has given it more than it has":         {[]schemas.Heartbeat{{At: schemas.TimeMSOf(now), Phase: "ok", Epoch: "E", Topic: "t", Positions: map[string]int64{"0": 2}}}, verdict{false, false, some(0)}},
-		"a clock that is ahead":                 {[]schemas.Heartbeat{beat(-time.Minute, 5, "ok", "E", "0")}, verdict{true, false, some(5)}},
+		"nobody":                                {nil, verdict{false, true, none, true}},
+		"one is well":                           {[]schemas.Heartbeat{beat(time.Second, 0, "ok", "E", "0")}, verdict{true, false, some(0), false}},
+		"one is behind":                         {[]schemas.Heartbeat{beat(time.Second, 500, "ok", "E", "0")}, verdict{true, false, some(1500), false}},
+		"too far behind":                        {[]schemas.Heartbeat{beat(0, 10_001, "ok", "E", "0")}, verdict{true, true, some(10_001), false}},
+		"mending":                               {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0")}, verdict{false, false, some(0), false}},
+		"one of two mends":                      {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0"), beat(0, 7, "ok", "E", "1")}, verdict{false, false, some(7), false}},
+		"has not noticed the loss":              {[]schemas.Heartbeat{beat(0, 0, "ok", "old", "0")}, verdict{false, false, some(0), false}},
+		"dead":                                  {[]schemas.Heartbeat{beat(4*time.Second, 0, "ok", "E", "0")}, verdict{true, true, some(4000), true}},
+		"dead, and replaced":                    {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0), false}},
+		"dead, and not replaced":                {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100), true}},
+		"alive without partitions, others dead": {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "0"), beat(0, 0, "ok", "E")}, verdict{true, true, some(3_600_000), true}},
+		"has given it more than it has":         {[]schemas.Heartbeat{{At: schemas.TimeMSOf(now), Phase: "ok", Epoch: "E", Topic: "t", Positions: map[string]int64{"0": 2}}}, verdict{false, false, some(0), false}},
+		"a clock that is ahead":                 {[]schemas.Heartbeat{beat(-time.Minute, 5, "ok", "E", "0")}, verdict{true, false, some(5), false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := schemas.Pulse{Epoch: "E", Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{"t/0": 1}}

@@ -229,7 +229,7 @@ func (h *hub) look(ctx context.Context) {
 		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, keysOf(players))
 		return err
 	})
-	v := s.judge(pulse)
+	v := s.judgeLive(ctx, pulse)
 	if err != nil || !v.upToDate {
 		h.lookSlowly(ctx, players)
 		return

@@ -60,6 +60,7 @@ func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 // readStream reads everything that can be read. Values that cannot be read stay as they were.
 func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	var live, store schemas.Pulse
+	var isOfStore bool // what processors say, because Redis does not have it
 	var liveWorks, storeWorks map[string]schemas.Work
 	var games []schemas.PlayedGame
 	redis := healthOf(sourceRedis, func() error {
@@ -75,7 +76,9 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 			if store, err = a.cfg.Store.Pulse(ctx); err == nil {
 				games, err = a.cfg.Store.Games(ctx, 1)
 			}
-			if err == nil && !redis.OK {
+			isSilent := a.sources.judge(live).silent
+			isOfStore = err == nil && (!redis.OK || isSilent && isFrozen(live, store, time.Now()))
+			if isOfStore {
 				storeWorks, err = a.cfg.Store.Works(ctx)
 			}
 			return err
@@ -89,13 +92,15 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 			seen.newest.cover(games[0].Last, games[0].UpdatedAt)
 		}
 	}
-	seen.upToDate = false
-	if redis.OK {
+	standsStill := postgres.OK && isOfStore
+	// guard: api: a glance does not show what stands still in Redis | && !standsStill ->
+	if redis.OK && !standsStill {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
-		// guard: api: a Redis that is not up to date is reported
-		if seen.upToDate = a.sources.judge(live).upToDate; !seen.upToDate {
-			redis.Detail = "incomplete: answers come from Postgres until a processor has repaired it"
-		}
+	}
+	seen.upToDate = redis.OK && !standsStill && a.sources.judge(live).upToDate
+	// guard: api: a Redis that is not up to date is reported
+	if redis.OK && !seen.upToDate {
+		redis.Detail = "incomplete: answers come from Postgres until a processor has repaired it"
 	}
 	seen.stores = []StoreHealth{postgres, redis}
 }
