@@ -187,7 +187,7 @@ func TestNightsOfRefits(t *testing.T) {
 			require.Equal(t, "night", d.Refits[0].By)
 			var text bytes.Buffer
 			require.NoError(t, PrintDetail(&text, d))
-			require.Contains(t, text.String(), "refit: held, by night; psi contact_bat_speed_mph")
+			require.Regexp(t, "refit: held, by night; .*psi contact_bat_speed_mph", text.String())
 			list, err := List(t.Context(), s.o, name)
 			require.NoError(t, err)
 			require.Equal(t, []string{"live", "retired", "candidate"},
