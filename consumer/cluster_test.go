@@ -452,6 +452,9 @@ func (cl *cluster) explain() {
 		cl.t.Logf("processor %d: dead %v, hangs %v, %d batches, conditions %v\n%s",
 			i, w.dead.Load(), w.hang.Load(), len(w.seen.batches), w.seen.is, &w.log)
 		w.seen.mu.Unlock()
+		w.seen.mu.Lock()
+		cl.t.Logf("waits by partition: %v", w.seen.waits)
+		w.seen.mu.Unlock()
 	}
 }
 
@@ -468,6 +471,11 @@ func (cl *cluster) process(change ...func(*Config)) *worker {
 func (cl *cluster) waitCommitted() {
 	cl.t.Helper()
 	cl.waitFor("all committed", func() bool { return cl.lag() == 0 })
+}
+
+// waitFilled returns when the store holds everything that is committed.
+func (cl *cluster) waitFilled() {
+	cl.waitFor("refilled", func() bool { return cl.holds(cl.sent...) })
 }
 
 // waitBriefly returns when cond holds, or after a few seconds in which it did not.

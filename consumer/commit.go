@@ -124,7 +124,8 @@ type transaction struct {
 
 // commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false,
 // without an error, when a rebalance came in between or ctx has ended: everything was aborted, and the next
-// owner reads the batch again.
+// owner reads the batch again. It returns errEarlyTooLong when the store did not say in time which rows have
+// changed: everything was aborted then, too, and the session goes on.
 func (t *transaction) commit(ctx context.Context, d decision) (committed bool, err error) {
 	if err := t.begin(); err != nil {
 		return false, err
@@ -134,8 +135,11 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
+	// guard: an unavailable store holds no transaction open at the commit | earlyLimit -> time.Hour
+	asking, stop := context.WithTimeoutCause(ctx, earlyLimit, errEarlyTooLong)
+	defer stop()
 	if d.failed == nil {
-		d.failed = t.publisher.send(ending, ctx, t.kafka.Client(), d.deadLetters, d.rows)
+		d.failed = t.publisher.send(ending, asking, t.kafka.Client(), d.deadLetters, d.rows)
 	}
 	began := t.cfg.Now()
 	// true tries to commit, false aborts.
@@ -143,6 +147,9 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	t.cfg.observeStep("commit", began)
 	if err != nil {
 		return false, fmt.Errorf("kafka: commit: %w", err)
+	}
+	if d.failed != nil && ctx.Err() == nil && errors.Is(context.Cause(asking), errEarlyTooLong) {
+		return false, errEarlyTooLong // the store's fault, of which its condition tells
 	}
 	if d.failed != nil && ctx.Err() == nil {
 		d.failed = fmt.Errorf("kafka: produce: %w", d.failed)

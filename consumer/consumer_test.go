@@ -186,6 +186,60 @@ func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
 	})
 }
 
+// While one rebalance is not yet answered with an abort, the client does not report the next one. The
+// partitions that it took must not count as owned.
+// guard: a revoke that the client does not report is found
+func TestTwoRevokesInOneTransaction(t *testing.T) {
+	inVirtualTime(t, "15 seconds")
+	inBubble(t, func(t *testing.T) { twoRevokes(t, func(*cluster) {}) })
+}
+
+// The same while a store that came back older is refilled: no refill waits for a partition of another one.
+// guard: a revoke that the client does not report is found
+func TestTwoRevokesInOneRefill(t *testing.T) {
+	inVirtualTime(t, "15 seconds")
+	inBubble(t, func(t *testing.T) {
+		twoRevokes(t, func(cl *cluster) {
+			cl.process()
+			cl.store.Restore()
+		})
+	})
+}
+
+// twoRevokes has two processors join, one after the other, while the first one is sending its rows.
+func twoRevokes(t *testing.T, before func(*cluster)) {
+	cl, s := newCluster(t), newScorer(10)
+	cl.produce(s.records(60)...)
+	before(cl)
+	sending, goOn := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	cl.before.set(func(step string) error {
+		if step == "changed" && !held.Swap(true) {
+			close(sending)
+			<-goOn
+		}
+		return nil
+	})
+	first := cl.start()
+	<-sending
+	cl.start()
+	cl.waitFor("two share the partitions", func() bool { return cl.stable(2) })
+	cl.start()
+	cl.waitFor("three share them", func() bool { return cl.stable(3) })
+	close(goOn)
+	for id := range int32(partitionCount) {
+		r := s.record()
+		r.Partition = id
+		cl.produce(r)
+	}
+	cl.waitCommitted()
+	cl.waitFilled()
+	looked := first.seen.count("progress")
+	cl.waitFor("it was looked at for a while", func() bool { return first.seen.count("progress") > looked+5 })
+	require.Empty(t, first.seen.reason("progress"))
+	cl.requireConsistent()
+}
+
 // guard: what was dropped is read again
 // guard: a record that the store refuses is read again for its bytes
 func TestARefusedRecordIsADeadLetterAndTheOlderVersionStaysCurrent(t *testing.T) {

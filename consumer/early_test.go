@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -123,6 +124,37 @@ func TestAnUnavailableStoreClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 		require.Equal(t, 1, s.w.seen.count("assigned"), "the processor stayed in the group")
 		s.w.halt()
 		s.requireConsistent()
+	})
+}
+
+// The store has the batch, and does not say which rows have changed since. The transaction of the commit does
+// not wait for it, and the session goes on.
+// guard: an unavailable store holds no transaction open at the commit
+func TestAnUnavailableStoreClosesTheTransactionOfACommit(t *testing.T) {
+	inVirtualTime(t, "a minute")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var away atomic.Bool
+		away.Store(true)
+		cl.before.set(func(step string) error {
+			if step == "changed" && away.Load() {
+				return errors.New("away")
+			}
+			return nil
+		})
+		cl.produce(newScorer(37).records(30)...)
+		w := cl.start()
+		for range 12 {
+			cl.waitFor("rows are sent", func() bool { return !cl.closed() })
+			opened := time.Now()
+			cl.waitFor("nothing is open", cl.closed)
+			require.LessOrEqual(t, time.Since(opened), earlyLimit+time.Second)
+		}
+		away.Store(false)
+		cl.waitCommitted()
+		require.Equal(t, 1, w.seen.count("assigned"), "the processor stayed in the group")
+		w.halt()
+		cl.requireConsistent()
 	})
 }
 

@@ -2,11 +2,15 @@ package consumer
 
 import (
 	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -35,6 +39,118 @@ func TestAProcessorWhoseNameAnotherHasIsNotReady(t *testing.T) {
 		require.False(t, first.seen.has(), "it owns nothing")
 		second.halt()
 		first.halt()
+	})
+}
+
+// fenceCommits makes the brokers refuse the commits of a member whose name another one has, as those of Kafka
+// do.
+func (cl *cluster) fenceCommits() {
+	var newest atomic.Value
+	cl.kafka.ControlKey(int16(kmsg.SyncGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		newest.Store(req.(*kmsg.SyncGroupRequest).MemberID)
+		return nil, nil, false
+	})
+	cl.kafka.ControlKey(int16(kmsg.TxnOffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		commit := req.(*kmsg.TxnOffsetCommitRequest)
+		if commit.MemberID == newest.Load() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+		for _, t := range commit.Topics {
+			refused := kmsg.NewTxnOffsetCommitResponseTopic()
+			refused.Topic = t.Topic
+			for _, p := range t.Partitions {
+				at := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+				at.Partition, at.ErrorCode = p.Partition, kerr.FencedInstanceID.Code
+				refused.Partitions = append(refused.Partitions, at)
+			}
+			resp.Topics = append(resp.Topics, refused)
+		}
+		return resp, nil, true
+	})
+}
+
+// often commits after each poll.
+func often(c *Config) { c.CommitEvery = -1 }
+
+// The same while records flow, when a processor learns of the other one from a commit.
+// guard: a fenced processor does not take the place from the other one
+func TestTwoProcessorsOfOneNameDoNotTakeTurns(t *testing.T) {
+	inVirtualTime(t, "two minutes")
+	inBubble(t, func(t *testing.T) {
+		cl, s := newCluster(t), newScorer(5)
+		cl.fenceCommits()
+		first := cl.start(named("p-0"), often)
+		cl.waitAssigned(first)
+		var second *worker
+		assignments := func() int {
+			return strings.Count(first.log.String()+second.log.String(), "partitions assigned")
+		}
+		settled := 0
+		began := time.Now()
+		for time.Since(began) < time.Minute {
+			cl.produce(s.records(1)...)
+			time.Sleep(50 * time.Millisecond) // tidy: virtual time, in which both commit
+			if second == nil && time.Since(began) > time.Second {
+				second = cl.start(named("p-0"), often)
+			}
+			if settled == 0 && time.Since(began) > 20*time.Second {
+				settled = assignments()
+			}
+		}
+		cl.waitCommitted()
+		require.Equal(t, settled, assignments(), "%s\n%s", &first.log, &second.log)
+		loser, winner := first, second
+		if winner.seen.reason("assigned") != "" {
+			loser, winner = winner, loser
+		}
+		require.Contains(t, loser.seen.reason("assigned"), `another processor has the instance id "p-0"`)
+		winner.kill()
+		cl.waitAssigned(loser)
+		cl.produce(s.records(10)...)
+		cl.waitCommitted()
+		loser.halt()
+		cl.requireConsistent()
+	})
+}
+
+// The brokers forget a member that has no partitions, and later the same one with partitions.
+// guard: a loss with nothing assigned hides no later one
+func TestALossWithNothingAssignedHidesNoLaterOne(t *testing.T) {
+	inVirtualTime(t, "two minutes")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var refused atomic.Int32
+		cl.kafka.ControlKey(int16(kmsg.SyncGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			cl.kafka.KeepControl()
+			if refused.Add(1) > 1 {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
+			resp.ErrorCode = kerr.UnknownServerError.Code
+			return resp, nil, true
+		})
+		w := cl.start()
+		cl.waitAssigned(w)
+		require.Greater(t, refused.Load(), int32(1))
+		forgotten := false
+		cl.kafka.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			cl.kafka.KeepControl()
+			if forgotten {
+				return nil, nil, false
+			}
+			forgotten = true
+			resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
+			resp.ErrorCode = kerr.UnknownMemberID.Code
+			return resp, nil, true
+		})
+		cl.waitFor("all partitions are revoked", func() bool { return w.seen.count("revoked") == partitionCount })
+		cl.produce(newScorer(6).records(20)...)
+		cl.waitCommitted()
+		w.halt()
+		cl.requireConsistent()
 	})
 }
 

@@ -25,6 +25,9 @@ type partitions struct {
 	byID        map[int32]*partition // guarded by mu
 	refill      int32                // guarded by mu; the partition that is read alone, or noRefill
 	assignments int                  // guarded by mu; counts them
+	// isAssigned has the partitions of the group's last assignment; nil before the first, and of a Source. It
+	// changes before byID does. mu guards it.
+	isAssigned map[int32]bool
 }
 
 // noRefill is the value of partitions.refill while nothing is refilled.

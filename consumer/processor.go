@@ -155,6 +155,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		if p.cfg.Now().Sub(began) > time.Minute {
 			pause.Reset()
 		}
+		waitForPlace(ctx, &p.cfg, err)
 		wait := pause.NextBackOff()
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)

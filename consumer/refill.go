@@ -45,6 +45,7 @@ func (r *refiller) run(ctx context.Context) error {
 	}()
 	s := r.session
 	for ctx.Err() == nil && (s.replay == nil || !s.replay.finishEnded(s.partitions)) {
+		s.partitions.dropUnassigned()
 		at, ok := s.partitions.get(r.id)
 		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
 			return nil

@@ -73,7 +73,7 @@ func TestAReplayGoesOnWhereTheStoreCameBackOlder(t *testing.T) {
 		w := cl.start(func(c *Config) { c.Replay = r })
 		cl.waitFor("partition 0 is replayed", func() bool { return r.isDone(0) })
 		cl.store.Restore()
-		cl.waitFor("it is open again", func() bool { return !r.isDone(0) })
+		cl.waitFilled()
 		cl.produceTheLast(s)
 		<-w.done
 		require.NoError(t, w.err)

@@ -99,11 +99,6 @@ func play(t *testing.T, seed uint64) {
 
 func small(c *Config) { c.PollMaxRecords = 8 }
 
-// waitFilled returns when the store holds everything that is committed.
-func (s *schedule) waitFilled() {
-	s.waitFor("refilled", func() bool { return s.holds(s.sent...) })
-}
-
 // someTime draws the time between two commits: none, so little that rows are sent early, or the default.
 func (s *schedule) someTime(c *Config) {
 	c.CommitEvery = []time.Duration{-1, time.Millisecond, 0}[s.rnd.IntN(3)]

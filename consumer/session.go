@@ -26,9 +26,10 @@ import (
 // the bar says, and a test must fail.
 //
 // Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next
-// transaction ends, aborts that transaction, and reports no other revoke until then. And an abort rewinds
-// every partition to the offset that the client believes committed, so the records of a dropped batch are
-// polled again without further ado.
+// transaction ends, aborts that transaction, and reports no other revoke until then: neither at once nor
+// later. So what a second revoke took is found by comparing with the assignment itself (membership.go). And
+// an abort rewinds every partition to the offset that the client believes committed, so the records of a
+// dropped batch are polled again without further ado.
 
 // session is one membership of the consumer group, from join to leave. An error that it cannot handle ends
 // it, and Processor.Run starts the next one from the committed offsets. Fields without a note belong to the
@@ -142,6 +143,7 @@ func (s *session) run(ctx context.Context) error {
 		if s.replay != nil && s.replay.finishEnded(s.partitions) {
 			return errReplayComplete
 		}
+		s.partitions.dropUnassigned()
 		// An accepted gap is committed although no record has come yet. The group's old offset would name the
 		// gap again at the next start. Or it would lie ahead in a topic that was created anew, so that the
 		// dead letters up to there were taken for sent.
@@ -211,11 +213,13 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		return s.drop(work, err)
 	}
 	committed, err := s.txn.commit(work, decided)
-	if err != nil {
+	isTooLong := errors.Is(err, errEarlyTooLong)
+	if err != nil && !isTooLong {
 		return err
 	}
 	if !committed {
-		reason := cmp.Or(context.Cause(work), errRebalanced)
+		s.sendsAtEnd = s.sendsAtEnd || isTooLong
+		reason := cmp.Or(context.Cause(work), err, errRebalanced)
 		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
 		s.mayRepeat.Store(true)
 		return nil
@@ -365,7 +369,7 @@ func (s *session) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.Balancers(assignmentWatch{kgo.CooperativeStickyBalancer(), s.partitions.noteAssignment}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// A transactional feed ends in a marker, which no consumer gets otherwise: the position would never
 		// reach the end of the partition.
@@ -388,7 +392,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
 		kgo.AdjustFetchOffsetsFn(s.starter.startOffsets),
-		kgo.WithHooks(membershipHook{cfg}),
+		kgo.WithHooks(membershipHook{s}),
 	}
 	if id == "" {
 		id = uuid.NewString()
