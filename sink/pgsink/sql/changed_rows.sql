@@ -1,8 +1,9 @@
 -- Return the pitches whose registers have other versions than the given ones, with their current versions.
 SELECT r.pitch_id, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
        r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], $9::int[])
-  AS p(pitch_id, revision, ts, source_offset, source_partition, i_revision, i_ts, i_offset, i_partition)
+FROM (SELECT unnest($1::uuid[]) AS pitch_id, unnest($2::bigint[]) AS revision, unnest($3::bigint[]) AS ts,
+             unnest($4::bigint[]) AS source_offset, unnest($5::int[]) AS source_partition, unnest($6::bigint[]) AS i_revision,
+             unnest($7::bigint[]) AS i_ts, unnest($8::bigint[]) AS i_offset, unnest($9::int[]) AS i_partition) AS p
 JOIN {schema}.pitch_registers r USING (pitch_id)
 -- guard: what an older store has only a name of is not published | WHERE r.revision IS NOT NULL -- -> WHERE true --
 WHERE r.revision IS NOT NULL -- NULL after a restore of an older backup: the pitch is published when it is measured again

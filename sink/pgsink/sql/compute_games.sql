@@ -38,10 +38,11 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            (count(*) FILTER (WHERE NOT in_zone AND is_chase))::int AS chase_count,
            count(is_barrel)::int AS batted_ball_count, (count(*) FILTER (WHERE is_barrel))::int AS barrel_count,
            count(launch_angle)::int AS launch_count,
-           (count(*) FILTER (WHERE launch_angle BETWEEN 8 AND 32))::int AS sweet_spot_count
+           (count(*) FILTER (WHERE launch_angle BETWEEN 8 AND 32))::int AS sweet_spot_count,
+           max(event_time) AS last_time
     FROM r GROUP BY n, type ORDER BY n, type
 ), a AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
-    SELECT n, sum(pitches) AS pitches, {pitch totals: sum(@) AS @}, {maxima: max(@) AS @},
+    SELECT n, max(last_time) AS last_time, sum(pitches) AS pitches, {pitch totals: sum(@) AS @}, {maxima: max(@) AS @},
            array_agg(type) AS type_names, array_agg(pitches::bigint) AS type_pitches,
            array_agg(swing_count::bigint) AS type_swings, array_agg(whiff_count::bigint) AS type_whiffs
     FROM types GROUP BY n
@@ -70,9 +71,10 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
         {bounded types of a}) AS f
     -- guard: a game has few types of pitches | cardinality(a.type_names) > 64 -> false
     WHERE cardinality(a.type_names) > 64
-), l AS (
+), l AS ( -- few rows are sorted: those of a game's last time
     SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action, exit_velocity
-    FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
+    FROM r JOIN a USING (n) WHERE r.event_time = a.last_time
+    ORDER BY n, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
     INSERT INTO {schema}.batter_game_totals AS g (
         batter_id, game_key, seq, updated_at, pitches, {totals: @}, {slow: @}, {maxima: @}, {last: @}, {types: @}, {spread: @})

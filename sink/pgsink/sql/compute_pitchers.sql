@@ -19,7 +19,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
         FROM {schema}.pitch_registers r
         WHERE coalesce(r.identified_pitcher_id, r.measured_pitcher_id) = t.pitcher_id AND r.standing AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
 ), types_of_rows AS (
-    SELECT n, type, count(release_speed_mph) AS releases, {sums of pitches}
+    SELECT n, type, max(event_time) AS last_time, count(release_speed_mph) AS releases, {sums of pitches}
     FROM r GROUP BY n, type
 ), types AS (
     {bounded pitches of n}
@@ -38,10 +38,12 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     FROM (SELECT types.*, {type ends: ends.@} FROM types LEFT JOIN ends ON ends.n = types.n AND ends.type = types.name
           ORDER BY types.n, types.name) AS t
     GROUP BY n
-), l AS (
+), l AS ( -- few rows are sorted: those of a game's last time
     SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action,
            exit_velocity_mph
-    FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
+    FROM r JOIN (SELECT n, max(last_time) AS last_time FROM types_of_rows GROUP BY n) AS t USING (n)
+    WHERE r.event_time = t.last_time
+    ORDER BY n, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
     INSERT INTO {schema}.pitcher_game_totals AS g (
         pitcher_id, game_key, seq, updated_at, pitches, {last: @}, {type columns: @}, {type ends: @})
