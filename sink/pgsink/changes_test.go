@@ -154,6 +154,37 @@ func TestWritingABatchAgainIsNoChange(t *testing.T) {
 	require.Positive(t, newest[0])
 }
 
+// A statement of any size is noted as lists of 1,000 pitches. A page ends and begins within a list.
+//
+// guard: changes: a page goes on within a list
+func TestPagesOfAListAreReadInTurn(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewGenerator(1, 5)
+	_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1), w.Upsert(1, 1)))
+	require.NoError(t, err)
+	admin := raw(t, s)
+	_, err = admin.Exec(t.Context(), `
+		DO $$ DECLARE columns text := (
+			SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+			WHERE attrelid = 'pitch_registers'::regclass AND attnum > 1 AND attgenerated = '' AND NOT attisdropped);
+		BEGIN
+			EXECUTE format('INSERT INTO pitch_registers (pitch_id, %1$s) SELECT gen_random_uuid(), %1$s
+				FROM pitch_registers, generate_series(1, 1250)', columns);
+		END $$`)
+	require.NoError(t, err)
+	var lists []int
+	require.NoError(t, admin.QueryRow(t.Context(),
+		`SELECT array_agg(cardinality(inserted) ORDER BY block, place) FROM pitch_changes`).Scan(&lists))
+	require.Equal(t, []int{2, 1000, 1000, 500}, lists)
+	f := follower{rows: map[schemas.PitchID]schemas.StoredRow{}}
+	reader := openReader(t, s)
+	for f.read(t, reader, 300) {
+		require.False(t, t.Failed())
+	}
+	require.Equal(t, int64(2502), f.at.Seq)
+	f.requireTable(t, s)
+}
+
 // Numbers are given at the commit. One that was rolled back, or still runs, has none.
 func TestANumberIsGivenAtTheCommit(t *testing.T) {
 	s := open(t)

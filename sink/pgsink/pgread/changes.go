@@ -45,10 +45,13 @@ var sqlChanges = strings.NewReplacer("{row}", "r."+strings.ReplaceAll(pg.RowColu
 	"{next}", strings.Replace(keptRow, "$", "following.old_row", 1),
 ).Replace(`
 	WITH page AS MATERIALIZED (
-		SELECT b.last_seq - b.changes + c.place AS seq, c.kind, b.committed_at, c.pitch_id, c.block, c.place, c.old_row
+		SELECT b.last_seq - b.changes + c.place + l.place - 1 AS seq, c.kind, b.committed_at, l.pitch_id,
+			c.block, c.place, c.old_row
 		FROM {schema}.pitch_change_numbers b JOIN {schema}.pitch_changes c ON c.block = b.block
-		WHERE b.last_seq > $1 AND b.last_seq - b.changes + c.place > $1
-		ORDER BY b.last_seq, c.place LIMIT $2
+		CROSS JOIN LATERAL unnest(coalesce(c.inserted, ARRAY[c.pitch_id])) WITH ORDINALITY AS l(pitch_id, place)
+		-- guard: changes: a page goes on within a list | + l.place - 1 > $1 -> + l.place - 1 > 0
+		WHERE b.last_seq > $1 AND b.last_seq - b.changes + c.place + l.place - 1 > $1
+		ORDER BY b.last_seq, c.place, l.place LIMIT $2
 	), following AS MATERIALIZED (
 		SELECT page.seq, page.kind, page.committed_at, page.pitch_id, (
 			SELECT q.old_row FROM {schema}.pitch_changes q
