@@ -133,7 +133,7 @@ var notInRegisters = []string{
 func describeColumns(ctx context.Context, tx *pg.Tx) error {
 	var b strings.Builder
 	for table, columns := range map[string][]schemas.Column{
-		"pitches": schemas.StoredColumns, "pitch_registers": schemas.StoredColumns,
+		"pitches": schemas.StoredColumns, "swords": schemas.StoredColumns, "pitch_registers": schemas.StoredColumns,
 		"batter_stats": schemas.StatsColumns, "batter_game_stats": schemas.StatsColumns,
 		"pitcher_stats": schemas.PitcherStatsColumns, "pitcher_game_stats": schemas.PitcherStatsColumns,
 		"dim_player": schemas.DimPlayerColumns, "dim_game": schemas.DimGameColumns,
