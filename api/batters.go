@@ -48,6 +48,9 @@ func onePlayer[T any](
 	if err != nil {
 		return body, err
 	}
+	if found[0].isUnknown() {
+		return body, errUnavailable
+	}
 	if found[0].state == nil {
 		why := "no pitch of this " + key.Side.String() + " is stored, or none in this game"
 		return body, huma.Error404NotFound(why)

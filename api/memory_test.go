@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,7 +38,7 @@ func TestInventedCursorsDoNotFillTheMemory(t *testing.T) {
 	}
 	before := heap()
 	for i := range 1_000 {
-		m.add(fmt.Sprint("pitches/1/", i), page(200))
+		m.add(fmt.Sprint("pitches/1/", i), page(200), time.Now())
 		require.LessOrEqual(t, m.bytes, int64(limit))
 	}
 	require.Greater(t, m.bytes, int64(limit*9/10), "as much as may be is kept")
@@ -53,22 +54,40 @@ func TestAnAnswerIsCountedOnce(t *testing.T) {
 	m, err := newMemory(3, 1<<20)
 	require.NoError(t, err)
 	for range 100 {
-		m.add("a", page(10))
+		m.add("a", page(10), time.Now())
 	}
 	once := m.bytes
-	m.add("a", page(10))
+	m.add("a", page(10), time.Now())
 	require.Equal(t, once, m.bytes)
 	for _, key := range []string{"b", "c", "d", "e"} {
-		m.add(key, page(10))
+		m.add(key, page(10), time.Now())
 	}
 	require.Equal(t, 3, m.kept.Len())
 	require.Equal(t, 3*once, m.bytes)
-	m.add("e", strings.Repeat("x", 1<<20/maxShare))
+	m.add("e", strings.Repeat("x", 1<<20/maxShare), time.Now())
 	require.Equal(t, 2*once, m.bytes, "one that is too great is not kept, and the one before is none of now")
 	for _, key := range []string{"c", "d"} {
-		m.add(key, nil)
+		m.add(key, nil, time.Now())
 	}
 	require.Less(t, m.bytes, int64(1024))
+}
+
+// guard: api: a slow read puts no older answer back
+func TestASlowReadPutsNoOlderAnswerBack(t *testing.T) {
+	m, err := newMemory(3, 1<<20)
+	require.NoError(t, err)
+	first, second, third := time.Unix(1, 0), time.Unix(2, 0), time.Unix(3, 0)
+	answer := func() any { r, _ := m.get("g"); return r.value }
+	m.add("g", "new", second)
+	m.add("g", "old", first)
+	require.Equal(t, "new", answer())
+	m.forget("g", first)
+	require.Equal(t, "new", answer())
+	m.forget("g", third)
+	m.add("g", "new", second)
+	require.Nil(t, answer(), "its rows are gone")
+	m.forget("never asked for", third)
+	require.Equal(t, 1, m.kept.Len())
 }
 
 // The codes are Postgres' own.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -130,44 +131,63 @@ func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
 	return v, Condition{Source: sourceMemory, Stale: true, AgeMS: time.Since(r.at).Milliseconds()}, ok
 }
 
-// held is a state and its source. The state is nil if the batter has no current row.
+// held is a state and its source. The state is nil if the player has no current row, or is unknown.
 type held struct {
 	state *schemas.PlayerState
 	Condition
-	// isOlder says that an earlier answer had a newer state.
-	isOlder bool
+	// admission is not admitted only until Postgres was asked.
+	admission admission
 }
+
+// isUnknown reports that nothing can be said of the player: no store can be believed about him, and no
+// answer is remembered.
+func (h held) isUnknown() bool { return h.state == nil && h.Source == sourceMemory }
 
 // states returns the states of batters, in the order of the keys. It reads Redis if the route allows it and
 // Redis is up to date, else Postgres, else memory. It returns errUnavailable if none of them has any. Only
-// Postgres is believed that a batter has no row, because Redis may have lost one.
+// Postgres is believed that a batter has no row, because Redis may have lost one. No state is older than one
+// that was answered before; where the stores have only older ones, memory answers.
 func (s *sources) states(ctx context.Context, keys []schemas.PlayerKey, route route) ([]held, error) {
+	found, ok := []held(nil), false
 	if route.live {
-		if found, ok := s.liveStates(ctx, keys); ok {
-			return s.confirm(ctx, keys, found), nil
+		if found, ok = s.liveStates(ctx, keys); ok {
+			found = s.confirm(ctx, keys, found)
 		}
 	}
-	found, err := s.storeStates(ctx, keys)
-	if err == nil {
-		return found, nil
+	var err error
+	if !ok {
+		found, err = s.storeStates(ctx, keys, nil)
 	}
-	// guard: api: memory does not answer a read that waits for a record | || !route.memory ->
-	if ctx.Err() != nil || !route.memory {
-		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
-	}
-	found = make([]held, len(keys))
-	any := false
-	for i, k := range keys {
-		if state, c, ok := recall[*schemas.PlayerState](s, memoryKey(k)); ok {
-			found[i], any = held{state: state, Condition: c}, true
-		} else {
-			found[i].Condition = Condition{Source: sourceMemory, Stale: true}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, wrapped(err)
 		}
+		found = schemas.Map(keys, s.remembered)
 	}
-	if !any {
-		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
+	isOfMemory := func(h held) bool { return h.Source == sourceMemory }
+	// guard: api: memory does not answer a read that waits for a record | !route.memory -> false
+	refused := !route.memory && slices.ContainsFunc(found, isOfMemory)
+	if refused || !slices.ContainsFunc(found, func(h held) bool { return !h.isUnknown() }) {
+		return nil, cmp.Or(wrapped(err), errUnavailable)
 	}
 	return found, nil
+}
+
+// wrapped returns errUnavailable with its reason, nil without one.
+func wrapped(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnavailable, err)
+}
+
+// remembered returns the last answer about a player.
+func (s *sources) remembered(key schemas.PlayerKey) held {
+	state, c, ok := recall[*schemas.PlayerState](s, memoryKey(key))
+	if !ok {
+		c = Condition{Source: sourceMemory, Stale: true}
+	}
+	return held{state: state, Condition: c}
 }
 
 func memoryKey(k schemas.PlayerKey) string {
@@ -175,6 +195,7 @@ func memoryKey(k schemas.PlayerKey) string {
 }
 
 func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (found []held, ok bool) {
+	o := offer{began: time.Now()}
 	states, pulse, err := s.coalescer.ask(ctx, keys)
 	if err != nil {
 		return nil, false
@@ -187,24 +208,25 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (fou
 	found = make([]held, len(keys))
 	for i, state := range states {
 		found[i] = held{state: state, Condition: v.condition(sourceRedis)}
-		earlier, _, _ := recall[*schemas.PlayerState](s, memoryKey(keys[i]))
-		// After a failover, Redis may have lost its last writes together with the heartbeats that would show it.
-		// guard: api: a Redis that has gone back is not believed | state.Seq < earlier.Seq -> false
-		if state != nil && earlier != nil && state.Seq < earlier.Seq {
-			found[i].isOlder = true
-			continue
+		// After a failover, Redis may have lost its last writes together with the heartbeats that would show
+		// it.
+		if state != nil {
+			found[i].state, found[i].admission = s.memory.admit(memoryKey(keys[i]), state, o)
 		}
-		s.remember(keys[i], state)
 	}
 	return found, true
 }
 
-func (s *sources) storeStates(ctx context.Context, keys []schemas.PlayerKey) ([]held, error) {
+// storeStates reads Postgres. inRedis are the states in an up-to-date Redis, if they were read.
+func (s *sources) storeStates(
+	ctx context.Context, keys []schemas.PlayerKey, inRedis []*schemas.PlayerState,
+) ([]held, error) {
 	// The condition is read before the states, so they include everything that it promises.
 	condition, err := s.storeCondition(ctx)
 	if err != nil {
 		return nil, err
 	}
+	o := offer{began: time.Now(), isStore: true}
 	var states []*schemas.PlayerState
 	if err := s.askStore(ctx, func(ctx context.Context) (err error) {
 		states, err = s.cfg.Store.States(ctx, keys)
@@ -212,50 +234,46 @@ func (s *sources) storeStates(ctx context.Context, keys []schemas.PlayerKey) ([]
 	}); err != nil {
 		return nil, err
 	}
-	return s.hold(keys, states, condition), nil
-}
-
-func (s *sources) hold(keys []schemas.PlayerKey, states []*schemas.PlayerState, c Condition) []held {
 	found := make([]held, len(keys))
 	for i, state := range states {
-		found[i] = held{state: state, Condition: c}
-		s.remember(keys[i], state)
+		o.isAgreed = state != nil && inRedis != nil && inRedis[i] != nil && inRedis[i].Seq == state.Seq
+		answer, admission := s.memory.admit(memoryKey(keys[i]), state, o)
+		found[i] = held{state: answer, Condition: condition}
+		// guard: api: Postgres answers nothing older than was answered before
+		if admission != admitted {
+			found[i] = s.remembered(keys[i])
+		}
 	}
-	return found
-}
-
-// remember keeps a state for the time when no store can be read.
-func (s *sources) remember(key schemas.PlayerKey, state *schemas.PlayerState) {
-	if state != nil && !state.Suspect {
-		s.memory.add(memoryKey(key), state)
-	}
+	return found, nil
 }
 
 // confirm asks Postgres about the players that Redis does not have, or has in a suspect or an older state.
 func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found []held) []held {
 	var doubtful []schemas.PlayerKey
+	var states []*schemas.PlayerState
 	var at []int
 	for i, f := range found {
 		// guard: api: a suspect state is asked for in Postgres | f.state.Suspect -> false
 		// guard: api: absence is believed of Postgres only | f.state == nil || f.state.Suspect -> f.state != nil && f.state.Suspect
-		if f.state == nil || f.state.Suspect || f.isOlder {
-			doubtful, at = append(doubtful, keys[i]), append(at, i)
+		if f.state == nil || f.state.Suspect || f.admission != admitted {
+			doubtful, states, at = append(doubtful, keys[i]), append(states, f.state), append(at, i)
 		}
 	}
 	if len(doubtful) == 0 {
 		return found
 	}
-	sure, err := s.storeStates(ctx, doubtful)
+	sure, err := s.storeStates(ctx, doubtful, states)
 	for i, j := range at {
-		switch state := found[j].state; {
+		f := &found[j]
+		switch {
 		case err == nil:
-			found[j] = sure[i]
-		case state != nil && (state.Seq == 0 || found[j].isOlder): // at 0, Redis has what cannot be parsed
-			// guard: api: what cannot be parsed is no answer
-			found[j].state, found[j].Condition, _ = recall[*schemas.PlayerState](s, memoryKey(keys[j]))
-			found[j].Stale = true
-		case state != nil:
-			found[j].Stale = true
+			*f = sure[i]
+		// guard: api: without Postgres nobody is absent | f.state == nil || -> f.state != nil &&
+		// guard: api: what cannot be parsed is no answer | f.state.Seq == 0 -> f.state.Seq < 0
+		case f.state == nil || f.state.Seq == 0 || f.admission == older: // at 0, Redis has what cannot be parsed
+			*f = s.remembered(keys[j])
+		default:
+			f.Stale = true
 		}
 	}
 	return found
@@ -265,13 +283,19 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found [
 func fromStore[T any](
 	ctx context.Context, s *sources, key string, r route, read func(context.Context, Store) (T, error),
 ) (v T, c Condition, err error) {
+	began := time.Now()
 	if c, err = s.storeCondition(ctx); err == nil {
+		began = time.Now()
 		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx, s.cfg.Store); return err })
 	}
 	if err == nil {
-		// An empty answer is not remembered, because it says nothing about later ones.
+		// An empty answer is not remembered, because it says nothing about later ones. But it ends earlier
+		// ones.
 		if !reflect.ValueOf(&v).Elem().IsZero() {
-			s.memory.add(key, v)
+			s.memory.add(key, v, began)
+		} else {
+			// guard: api: a game that lost its rows is forgotten
+			s.memory.forget(key, began)
 		}
 		return v, c, nil
 	}

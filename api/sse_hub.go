@@ -313,6 +313,10 @@ func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]
 		return err
 	}
 	for i, t := range topics {
+		// guard: api: a stream says of nobody that he is absent unless Postgres did
+		if found[i].isUnknown() {
+			continue
+		}
 		name, state := h.api.names.event(t.key.player, found[i])
 		if err := t.publish(read, name, state); err != nil {
 			return err
