@@ -29,8 +29,8 @@ type hub struct {
 	topics  map[topicKey]*topic
 	clients int
 
-	// mode and applied are the source and the positions of the last poll, slow and glanced the times of the last
-	// polls of Postgres and of the status. The goroutine of run owns them.
+	// mode and applied are the source and the positions of the last poll, slow and glanced the times of the
+	// last polls of Postgres and of the status. The goroutine of run owns them.
 	mode    Condition
 	applied map[string]int64
 	slow    time.Time
@@ -57,13 +57,15 @@ type topic struct {
 
 	mu sync.Mutex
 	// current is nil before the first state, and changed is closed when another one replaces it. seen is the
-	// sequence number that Redis had when current was read, version that of the game. live says that the game is
-	// live, so that time alone changes it. read is the number of the read that current came from. mu guards all
-	// six.
+	// sequence number that Redis had when current was read, version that of the game. live says that the game
+	// is live, so that time alone changes it. read is the number of the read that current came from. overdue
+	// is the number of the last read that failed, or that memory answered, unless a later one was answered by
+	// a store; 0: there is none. mu guards all seven.
 	current *event
 	read    int64
 	changed chan struct{}
 	seen    int64
+	overdue int64
 	version string
 	live    bool
 }
@@ -167,6 +169,11 @@ func (t *topic) now() (*event, <-chan struct{}) {
 // state began to be read. A state is dropped when one that began to be read later is there, because it may be
 // older, and nothing would replace it until the next change.
 func (t *topic) publish(read int64, name string, state any) error {
+	return t.publishWith(read, name, state, func() {})
+}
+
+// publishWith is publish. It calls then with mu locked if the state is not dropped.
+func (t *topic) publishWith(read int64, name string, state any, then func()) error {
 	e, err := newEvent(name, state)
 	if err != nil {
 		return err
@@ -178,6 +185,8 @@ func (t *topic) publish(read int64, name string, state any) error {
 		return nil
 	}
 	t.read = read
+	// guard: api: the version of a game is that of its state
+	then()
 	if t.current == nil || t.current.id != e.id {
 		t.current = e
 		close(t.changed)
@@ -192,6 +201,7 @@ func (h *hub) run(ctx context.Context) {
 	var games sync.WaitGroup
 	defer games.Wait()
 	games.Go(func() { h.followGames(ctx) })
+	games.Go(func() { every(ctx, slowEvery, func() { h.readOverdue(ctx) }) })
 	every(ctx, h.api.cfg.PollEvery, func() { h.look(ctx) })
 }
 
@@ -309,6 +319,9 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	read := h.reads.Add(1)
 	found, err := h.api.sources.states(ctx, keysOf(topics), route{live: true, memory: true})
+	for i, t := range topics {
+		t.noteRead(read, err == nil && found[i].Source != sourceMemory)
+	}
 	if err != nil {
 		return err
 	}
@@ -328,6 +341,34 @@ func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]
 		}
 	}
 	return nil
+}
+
+// noteRead notes whether a store answered a read. The poll that asked for the read has taken note of the
+// change already, so no later poll would ask for it again.
+func (t *topic) noteRead(read int64, isAnswered bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !isAnswered:
+		t.overdue = max(t.overdue, read)
+	case read > t.overdue:
+		t.overdue = 0
+	}
+}
+
+// readOverdue reads the players again whom no store answered for. It runs beside the polls, because a store
+// that hangs must not hold them up.
+func (h *hub) readOverdue(ctx context.Context) {
+	h.mu.Lock()
+	players, _, _ := split(maps.Values(h.topics))
+	h.mu.Unlock()
+	overdue := slices.DeleteFunc(players, func(t *topic) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		// guard: api: a stream whose state was not read is read again | t.overdue == 0 -> true
+		return t.overdue == 0
+	})
+	h.warn(h.read(ctx, overdue, nil))
 }
 
 // liveEvery is the interval at which live games are read although they have not changed, because a game stops
@@ -420,10 +461,14 @@ func (t *topic) publishGame(read int64, game *Game, version string) error {
 	if game != nil {
 		name, state = "state", game
 	}
-	t.mu.Lock()
-	t.version, t.live = version, game != nil && game.Live
-	t.mu.Unlock()
-	return t.publish(read, name, state)
+	// The version is that of the state that is current, so it stays when this one is dropped.
+	return t.publishWith(read, name, state, func() {
+		// guard: api: a game that memory answered is read again | always
+		if game == nil || game.Source != sourceMemory {
+			t.version = version
+		}
+		t.live = game != nil && game.Live
+	})
 }
 
 // beginFrame appends the frame of an event up to its data. One line of data follows, then an empty one.

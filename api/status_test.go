@@ -76,7 +76,7 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 		state, reason string
 		break_        func(*stores)
 	}{
-		"nobody alive":         {"down", "no processor is alive", func(s *stores) { s.pulse.Heartbeats = nil }},
+		"nobody alive":         {"down", "no processor is alive", func(s *stores) { s.pulse.Heartbeats, s.pgPulse.Heartbeats = nil, nil }},
 		"a breaker":            {"held", "b holds: 1,000 in a row", change("b", func(w *schemas.Work) { w.Breaker = "1,000 in a row" })},
 		"a lag":                {"behind", "a record has waited for 20s", func(s *stores) { h := s.pulse.Heartbeats["a"]; h.LagMS = 20_000; s.pulse.Heartbeats["a"] = h }},
 		"no owner":             {"behind", "nobody reads pitches.raw/2", func(s *stores) { s.pulse.Applied["pitches.raw/2"] = 9 }},
