@@ -38,6 +38,10 @@ const (
 // heartbeatLimit is the age beyond which a heartbeat is that of a dead processor.
 const heartbeatLimit = 3 * time.Second
 
+// beatsApart is by how much, in ms, a processor's heartbeat in Postgres must be newer than that in Redis to
+// show that it cannot write there. It writes both together each second, and of a dead one both stand still.
+const beatsApart = 1500
+
 // verdict is the conclusion from a pulse.
 type verdict struct {
 	// upToDate reports that Redis holds everything that was ever written to it.
@@ -140,8 +144,13 @@ func isFrozen(live, store schemas.Pulse, now time.Time) bool {
 		}
 	}
 	for name, h := range store.Heartbeats {
+		inRedis := live.Heartbeats[name]
+		// guard: api: a processor that has just died does not make Redis frozen
+		if h.At-inRedis.At < beatsApart {
+			continue
+		}
 		// guard: api: a Redis that a living processor cannot write is not read
-		if isAlive(h, now) && !isAlive(live.Heartbeats[name], now) {
+		if isAlive(h, now) && !isAlive(inRedis, now) {
 			return true
 		}
 	}

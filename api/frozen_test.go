@@ -118,6 +118,30 @@ func TestARedisBehindAPostgresWhoseProcessorsDiedIsNotBelieved(t *testing.T) {
 	})
 }
 
+// The last heartbeats of a dead processor are not dated alike: Redis' by its movement, Postgres' by its
+// clock.
+//
+// guard: api: a processor that has just died does not make Redis frozen
+func TestARedisWhoseProcessorJustDiedIsNotFrozen(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	pulse := func(age time.Duration) schemas.Pulse {
+		return schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{"a": {At: schemas.TimeMSOf(now.Add(-age))}}}
+	}
+	for _, c := range []struct {
+		redis, postgres time.Duration
+		want            bool
+	}{
+		{3100 * time.Millisecond, 2900 * time.Millisecond, false},
+		{3100 * time.Millisecond, 1900 * time.Millisecond, false},
+		{3100 * time.Millisecond, 1100 * time.Millisecond, true},
+		{time.Hour, 2900 * time.Millisecond, true},
+		{time.Hour, 3100 * time.Millisecond, false},
+		{2900 * time.Millisecond, 0, false},
+	} {
+		require.Equal(t, c.want, isFrozen(pulse(c.redis), pulse(c.postgres), now), "%v", c)
+	}
+}
+
 // A Postgres that cannot be asked, or hangs, costs a second of a few, and Redis answers as before.
 //
 // guard: api: a Postgres that says nothing is not asked at once again
