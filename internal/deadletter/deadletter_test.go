@@ -308,6 +308,71 @@ func TestDeadLettersAreJudgedBeforeTheyHoldTooMuch(t *testing.T) {
 	require.Equal(t, heldBytes>>20, known.ids)
 }
 
+// discards is a store in which every dead letter was discarded.
+type discards struct{ Store }
+
+func (discards) DeadLetterDecisions(
+	_ context.Context, ids []schemas.DeadLetterID,
+) (all []schemas.DeadLetterDecision, err error) {
+	for _, id := range ids {
+		all = append(all, schemas.DeadLetterDecision{ID: id, Action: schemas.DeadLetterDiscarded})
+	}
+	return all, nil
+}
+
+func (discards) RegistersOf(context.Context, []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+	return nil, nil
+}
+
+func (discards) DeadLettersSending(context.Context) ([]schemas.DeadLetterDecision, error) { return nil, nil }
+
+func (discards) DecideDeadLetters(context.Context, []schemas.DeadLetterDecision) error { return nil }
+
+func (discards) LockDeadLetters(context.Context) (unlock func(), ok bool, err error) {
+	return func() {}, true, nil
+}
+
+// sentRecords is a Sender that keeps what it is given.
+type sentRecords []*kgo.Record
+
+func (s *sentRecords) Send(_ context.Context, r *kgo.Record, acked func(error)) error {
+	*s = append(*s, r)
+	acked(nil)
+	return nil
+}
+
+func (*sentRecords) Flush(context.Context) error { return nil }
+
+// Sent again, a record without its origin would be a new version, which wins over the current one.
+// guard: dead letters: a foreign one is never selected
+func TestAForeignDeadLetterIsNotSentAfterADiscardEither(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "dead"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	servers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	client, err := kgo.NewClient(servers)
+	require.NoError(t, err)
+	defer client.Close()
+	foreign := deadRecord("foreign", "dlq.code", "internal", "dlq.origin.topic", "pitches.raw")
+	own := deadRecord("own", ours()...)
+	for _, r := range []*kgo.Record{foreign, own} {
+		r.Topic, r.Partition = "dead", 0
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	d, err := Open(t.Context(), Options{
+		Client: []kgo.Opt{servers}, Dead: "dead", Raw: "pitches.raw", Store: discards{}, CoreOnly: true,
+	})
+	require.NoError(t, err)
+	defer d.Close()
+	var sent sentRecords
+	report, err := d.Retry(t.Context(), RetryOptions{Again: true}, &sent)
+	require.NoError(t, err)
+	require.Len(t, sent, 1)
+	require.Equal(t, "own", string(sent[0].Value))
+	require.EqualValues(t, 1, report.Selected)
+	require.EqualValues(t, 1, report.Sent)
+}
+
 func TestFiltersTakeWhatTheySay(t *testing.T) {
 	l := Read(kafkaread.Record(deadRecord("{}", ours()...)))
 	at := l.FailedAt.Time()

@@ -196,7 +196,11 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	}
 	var selected []*judged
 	for _, l := range batch {
-		l.selected = l.Status == StatusOpen || q.Again && (l.Status == StatusRetried || l.Status == StatusDiscarded)
+		isDecided := l.Status == StatusRetried || l.Status == StatusDiscarded
+		// A foreign one that was discarded has the status of the discard, and is foreign all the same.
+		//
+		// guard: dead letters: a foreign one is never selected | l.Ours && -> true &&
+		l.selected = l.Ours && (l.Status == StatusOpen || q.Again && isDecided)
 		if l.selected {
 			selected = append(selected, l)
 		}
