@@ -28,6 +28,7 @@ const (
 	MissingPitchSpeed   = "missing_pitch_speed"
 	MissingExitVelocity = "missing_exit_velocity"
 	MissingBatSpeed     = "missing_bat_speed"
+	MissingContact      = "missing_contact"
 
 	Issues          = "issues"
 	ColumnShift     = "column_shift"
@@ -80,6 +81,8 @@ var checks = []check{
 		"see issues exit_velocity_mph: other units, or not measured"},
 	{MissingBatSpeed, 0.05, 0.15, "full swings without a bat speed",
 		"look at samples_bat: too few samples, or a bat of no length"},
+	{MissingContact, 0.10, 0.50, "full swings without a bat speed at contact",
+		"the clocks of bat and ball differ, or one of them was not tracked: pitchstream explain shows the contact"},
 }
 
 const (

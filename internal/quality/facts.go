@@ -95,7 +95,7 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 			slices.Compare(a.PitchID[:], b.PitchID[:]))
 	})
 	f := schemas.QualityFacts{
-		Pitches: int64(len(rows)), First: rows[0].EventTime, Last: rows[len(rows)-1].EventTime,
+		Pitches: int64(len(rows)), First: happened(rows[0]), Last: happened(rows[0]),
 		Shares: map[string]schemas.QualityShare{}, Issues: map[string]int64{}, Innings: map[int16]int64{},
 		Columns: columnsOf(rows), Swings: []schemas.BatterSpeed{},
 		Present: map[string]int64{}, Words: map[string]map[string]int64{},
@@ -110,7 +110,11 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 		if r.Inning.Present {
 			f.Innings[r.Inning.Value]++
 		}
-		event = append(event, float64(r.RecordTSMS-int64(r.EventTime))/1000)
+		f.First, f.Last = min(f.First, happened(r)), max(f.Last, happened(r))
+		// guard: quality: a correction is not late | r.Revision == 0 -> true
+		if r.Revision == 0 {
+			event = append(event, float64(r.RecordTSMS-int64(r.EventTime))/1000)
+		}
 		record = append(record, float64(int64(r.ProcessedAt)-r.RecordTSMS)/1000)
 		if isFullSwing(&r.Row) {
 			samples = append(samples, float64(r.BatSamples))
@@ -135,7 +139,20 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 	return f
 }
 
+// happened returns when a pitch was thrown, as far as that can be: not later than an hour after its record
+// was processed. Otherwise one record with a wrong year would make every game look over.
+func happened(r *schemas.StoredRow) schemas.TimeMS {
+	// guard: quality: a pitch of the future ends no game
+	if latest := r.ProcessedAt + schemas.TimeMS(time.Hour.Milliseconds()); r.EventTime > latest {
+		return latest
+	}
+	return r.EventTime
+}
+
 func delay(seconds []float64) schemas.QualityDelay {
+	if len(seconds) == 0 {
+		return schemas.QualityDelay{}
+	}
 	return schemas.QualityDelay{P50: quantile(seconds, 0.5), P95: quantile(seconds, 0.95)}
 }
 
@@ -181,6 +198,9 @@ func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, lis
 		add(shares, MissingBatSpeed, !r.BatSpeedMPH.Present)
 		add(shares, QuestionableSpeeds, r.SpeedConfidence != schemas.SpeedReliable)
 		add(shares, ShortTracks, r.BatSamples < fullTrack)
+		if r.CoreVersion > 1 {
+			add(shares, MissingContact, !r.ContactBatSpeedMPH.Present)
+		}
 	}
 	addMany(shares, DuplicateSamples, int64(r.DuplicateSamples),
 		int64(r.BatSamples)+int64(r.BallSamples)+int64(r.DuplicateSamples))

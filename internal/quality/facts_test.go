@@ -126,6 +126,49 @@ func TestEachFaultIsFound(t *testing.T) {
 	}
 }
 
+// The clocks of bat and ball differ: bats are tracked as ever, and meet no ball.
+func TestContactsThatAreNotFoundAreAFinding(t *testing.T) {
+	games := week(t, 8, 6, simulate.Options{Seed: 31})
+	for _, rows := range games {
+		for i := range rows {
+			rows[i].CoreVersion, rows[i].ContactBatSpeedMPH = 2, rows[i].BatSpeedMPH
+		}
+	}
+	require.NotContains(t, abnormal(Judge(factsOfAll(games), "")), "missing_contact/all/")
+	newest(games, func(i int, r *schemas.StoredRow) {
+		if i%4 == 0 {
+			r.ContactBatSpeedMPH = schemas.Opt[float64]{}
+		}
+	})
+	require.Contains(t, abnormal(Judge(factsOfAll(games), "")), "missing_contact/all/")
+}
+
+// Corrections come hours later, and are no late records.
+// guard: quality: a correction is not late
+func TestACorrectionIsNotLate(t *testing.T) {
+	games := week(t, 8, 6, simulate.Options{Seed: 31})
+	newest(games, func(i int, r *schemas.StoredRow) {
+		if i%12 == 0 {
+			r.Revision, r.RecordTSMS = 1, r.RecordTSMS+12*3600_000
+		}
+	})
+	require.Empty(t, abnormal(Judge(factsOfAll(games), "")))
+}
+
+// A feed that sends one value for all has no spread, and looks like no unit.
+// guard: quality: a value that never changes has no unit
+func TestAConstantAngleIsNotInRadians(t *testing.T) {
+	games := week(t, 8, 6, simulate.Options{Seed: 31})
+	for _, rows := range games {
+		for i := range rows {
+			rows[i].SprayAngleDeg = schemas.Some(0.0)
+		}
+	}
+	for _, finding := range abnormal(Judge(factsOfAll(games), "")) {
+		require.NotContains(t, finding, "spray_angle_deg")
+	}
+}
+
 // A rise of untracked swings from 1 % to 15 % is beyond the limit; a bad inning of one game is not.
 // guard: quality: few swings are too few to judge by
 func TestMissingBatTrackingIsToldFromChance(t *testing.T) {

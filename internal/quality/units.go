@@ -56,7 +56,8 @@ func looksLike(c column, today, base schemas.QualityColumn) *misreading {
 		if m.unit == "degree" {
 			is, want, by = spreadOf(today), deviation*m.factor, likeSpread
 		}
-		if m.unit == c.unit && math.Abs(is-want) <= by*want {
+		// guard: quality: a value that never changes has no unit | want > 0 && ->
+		if m.unit == c.unit && want > 0 && math.Abs(is-want) <= by*want {
 			return m
 		}
 	}

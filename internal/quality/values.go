@@ -43,8 +43,9 @@ var valueColumns = func() (found []valueColumn) {
 	return found
 }()
 
-// checkedElsewhere are the columns that no_batter, untracked_swings and the checks named missing_… judge, as
-// they do the columns of the bat at contact.
+// checkedElsewhere are the columns that no_batter, untracked_swings and the checks named missing_… judge.
+// missing_contact judges the columns of the bat at contact: without a contact all of them are missing.
+// At-bats and hands are judged by nothing, because a feed may name them at night.
 var checkedElsewhere = []string{
 	"batter_id", "pitch_speed_mph", "exit_velocity_mph", "bat_speed_mph", "speed_confidence", "attack_angle_deg",
 	"swing_confidence", "is_chase",
@@ -60,8 +61,8 @@ const (
 
 	// A column is judged from so many values on that the baseline lets expect.
 	leastExpected = 12
-	// missingPoints is the loss of values from which a column is abnormal. Half of its values is enough, if few
-	// rows have any.
+	// missingPoints is the loss of values from which a column is abnormal. Half of its values is enough, if
+	// few rows have any.
 	missingPoints = 0.05
 	// missingChance and missingVenueChance are the standard errors from which a loss is no chance. They are
 	// higher than those of other shares, because a hundred columns are judged.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,6 +101,24 @@ func TestARecordBetweenTwoSeriesIsNoBaseline(t *testing.T) {
 	r := Judge(facts, "")
 	require.Equal(t, "2025-04-09", r.Day)
 	require.Equal(t, []string{"2025-04-01", "2025-04-02"}, r.BaselineDays)
+}
+
+// A record has the right date of its game, and a wrong year of its time. No game looks over by that, and its
+// own one does not look as if it went on.
+// guard: quality: a pitch of the future ends no game
+func TestAPitchOfTheFutureEndsNoGame(t *testing.T) {
+	games := week(t, 8, 3, simulate.Options{Seed: 72})
+	for pk, rows := range games { // the newest games are being played
+		if DayOf(&rows[0]) == "2025-04-08" {
+			games[pk] = rows[:len(rows)/3]
+		}
+	}
+	before := Judge(factsOfAll(games), "")
+	rows := games["778022"]
+	rows[5].EventTime = schemas.TimeMS(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
+	after := Judge(factsOfAll(games), "")
+	require.Equal(t, abnormal(before), abnormal(after))
+	require.Less(t, after.AsOf.Value, before.AsOf.Value+schemas.TimeMS((2*time.Hour).Milliseconds()))
 }
 
 // guard: quality: stray dates are a finding

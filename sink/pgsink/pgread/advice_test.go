@@ -77,4 +77,14 @@ func TestPitchesForARecommendation(t *testing.T) {
 	require.Len(t, throws, 2)
 	require.Equal(t, "Slider", throws[0].PitchType)
 	require.Equal(t, []schemas.Opt[float64]{schemas.Some(86.25)}, throws[1].Values)
+
+	_, err = store.DB().Pool.Exec(t.Context(),
+		`UPDATE pitchstream.pitch_registers SET event_time = '2099-01-01Z' WHERE source_offset = 8`)
+	require.NoError(t, err)
+	swings, err = r.DriftPitches(t.Context(), batter, 2, 100)
+	require.NoError(t, err)
+	require.Len(t, swings, 1, "a wrong year makes no other row old")
+	throws, err = r.DriftPitches(t.Context(), pitcher, 1, 100)
+	require.NoError(t, err)
+	require.Len(t, throws, 2)
 }
