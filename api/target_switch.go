@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,13 +42,16 @@ type Switch struct {
 	cfg SwitchConfig
 	now atomic.Pointer[served]
 
-	// The goroutine of Run owns these four. left are the APIs that may not be closed yet. blind reports that the
-	// pointer cannot be read. newest is the generation of the pointer that was followed last.
+	// The goroutine of Run owns these four. blind reports that the pointer cannot be read. newest is the
+	// generation of the pointer that was followed last.
 	run     context.Context
 	running sync.WaitGroup
-	left    []*served
 	blind   bool
 	newest  int64
+
+	// left are the APIs that readers have left and whose stores are still open. mu guards it.
+	mu   sync.Mutex
+	left []*served
 }
 
 // certainty is how certain it is which target readers see.
@@ -225,21 +229,35 @@ func (s *Switch) follow(ctx context.Context) {
 // retire lets the requests of a target finish, then closes its stores. Its streams move at once.
 func (s *Switch) retire(was *served) {
 	was.halt()
+	s.mu.Lock()
 	s.left = append(s.left, was)
+	s.mu.Unlock()
 	s.running.Go(func() {
 		grace := time.NewTimer(s.cfg.Grace)
 		defer grace.Stop()
 		select {
-		// guard: switch: stores stay open for the requests that are under way | instead case <-grace.C: was.close(); default: was.close()
+		// guard: switch: stores stay open for the requests that are under way | instead case <-grace.C: s.letGo(was); default: s.letGo(was)
 		case <-grace.C:
-			was.close()
+			s.letGo(was)
 		case <-s.run.Done(): // Close does it
 		}
 	})
 }
 
+// letGo closes the stores of a target that was left. The Switch does not hold its API any more, because each
+// one holds its memory of answers.
+func (s *Switch) letGo(was *served) {
+	was.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// guard: switch: a target that was left is let go
+	s.left = slices.DeleteFunc(s.left, func(o *served) bool { return o == was })
+}
+
 // Close closes the stores of all targets.
 func (s *Switch) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, o := range append(s.left, s.now.Load()) {
 		o.close()
 	}

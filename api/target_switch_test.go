@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,6 +115,27 @@ func TestSwitchFollowsThePointer(t *testing.T) {
 	c.promote("live")
 	c.waitFor("live", "10")
 	require.NoError(t, c.Ready(t.Context()))
+}
+
+// guard: switch: a target that was left is let go
+func TestSwitchLetsGoOfTheTargetsThatWereLeft(t *testing.T) {
+	c := newCrossing(t, time.Millisecond)
+	first := weak.Make(c.now.Load().api)
+	for range 10 {
+		c.promote("better")
+		c.waitFor("better", "20")
+		c.promote("live")
+		c.waitFor("live", "10")
+	}
+	require.EventuallyWithT(t, func(check *assert.CollectT) {
+		c.Switch.mu.Lock()
+		defer c.Switch.mu.Unlock()
+		assert.Empty(check, c.left)
+	}, 10*time.Second, 2*time.Millisecond)
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return first.Value() == nil
+	}, 10*time.Second, 2*time.Millisecond, "the memory of an API that was left is free")
 }
 
 // A Switch keeps the last target while the pointer or the next target cannot be read.
