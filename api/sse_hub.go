@@ -29,12 +29,11 @@ type hub struct {
 	topics  map[topicKey]*topic
 	clients int
 
-	// mode and applied are the source and the positions of the last poll, slow and glanced the times of the
-	// last polls of Postgres and of the status. The goroutine of run owns them.
+	// mode and applied are the source and the positions of the last poll, slow the time of the last poll of
+	// Postgres. The goroutine of run owns them.
 	mode    Condition
 	applied map[string]int64
 	slow    time.Time
-	glanced time.Time
 
 	// gamesDue wakes followGames, and rereadGames makes it read games that have not changed too.
 	gamesDue    chan struct{}
@@ -195,13 +194,26 @@ func (t *topic) publishWith(read int64, name string, state any, then func()) err
 	return nil
 }
 
+// isDone reports whether streams must end.
+func (h *hub) isDone() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // run polls until ctx ends. Then it ends the streams.
 func (h *hub) run(ctx context.Context) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	// guard: api: streams end while the status is read | defer close(h.done) -> defer func() { others.Wait(); close(h.done) }()
 	defer close(h.done)
-	var games sync.WaitGroup
-	defer games.Wait()
-	games.Go(func() { h.followGames(ctx) })
-	games.Go(func() { every(ctx, slowEvery, func() { h.readOverdue(ctx) }) })
+	others.Go(func() { h.followGames(ctx) })
+	others.Go(func() { every(ctx, slowEvery, func() { h.readOverdue(ctx) }) })
+	// guard: api: players do not wait for the status | instead every(ctx, h.api.cfg.PollEvery, func() { h.glance(ctx); h.look(ctx) }); return
+	others.Go(func() { every(ctx, glanceEvery, func() { h.glance(ctx) }) })
 	every(ctx, h.api.cfg.PollEvery, func() { h.look(ctx) })
 }
 
@@ -220,15 +232,19 @@ func split(topics iter.Seq[*topic]) (players, games, overviews []*topic) {
 	return players, games, overviews
 }
 
-// look finds the states that have changed, and publishes them.
+// glance reads the status, if anybody streams it.
+func (h *hub) glance(ctx context.Context) {
+	h.mu.Lock()
+	_, _, overviews := split(maps.Values(h.topics))
+	h.mu.Unlock()
+	h.warn(h.read(ctx, overviews, nil))
+}
+
+// look finds the players whose states have changed, and publishes them.
 func (h *hub) look(ctx context.Context) {
 	h.mu.Lock()
-	players, games, overviews := split(maps.Values(h.topics))
+	players, games, _ := split(maps.Values(h.topics))
 	h.mu.Unlock()
-	if time.Since(h.glanced) >= glanceEvery {
-		h.glanced = time.Now()
-		h.warn(h.read(ctx, overviews, nil))
-	}
 	if len(players)+len(games) == 0 {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,6 +237,63 @@ func TestAGameStopsBeingLiveWithoutAChange(t *testing.T) {
 		_, states := l.events()
 		require.Len(t, states, 2)
 		require.Equal(t, []any{true, false}, []any{states[0]["live"], states[1]["live"]})
+	})
+}
+
+// slowPulse is a Postgres that does not answer about its pulse while it hangs.
+type slowPulse struct {
+	fakeStore
+	hangs *atomic.Bool
+}
+
+func (s slowPulse) Pulse(ctx context.Context) (schemas.Pulse, error) {
+	if s.hangs.Load() {
+		<-ctx.Done()
+	}
+	return s.fakeStore.Pulse(ctx)
+}
+
+// guard: api: players do not wait for the status
+func TestPlayersDoNotWaitForTheStatus(t *testing.T) {
+	var hangs atomic.Bool
+	hang := func(c *Config) { c.Store = slowPulse{fakeStore{c.Live.(*stores)}, &hangs} }
+	streaming(t, hang, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		status := k.listen(opGlances, "/v1/stream/events")
+		pass(3 * time.Second)
+		_, before := status.events()
+		hangs.Store(true)
+		for n := range int64(40) {
+			s.put(state(1, 2+n))
+			pass(500 * time.Millisecond)
+			_, states := l.events()
+			require.EqualValues(t, 2+n, states[len(states)-1]["pitches"])
+		}
+		_, after := status.events()
+		require.Greater(t, len(after), len(before), "the status goes on from Redis")
+		hangs.Store(false)
+	})
+}
+
+// guard: api: streams end while the status is read
+func TestStreamsEndWhileTheStatusIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hangs atomic.Bool
+		s := newStores()
+		k := newAsker(t, s, func(c *Config) { c.Store = slowPulse{fakeStore{s}, &hangs} })
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- k.Run(ctx) }()
+		s.put(state(1, 1))
+		k.listen(opStream, "/v1/batters/1/stream")
+		k.listen(opGlances, "/v1/stream/events")
+		hangs.Store(true)
+		pass(1500 * time.Millisecond)
+		stop()
+		synctest.Wait()
+		require.Zero(t, value(t, k.metrics.streams))
+		require.NoError(t, <-ran)
 	})
 }
 
