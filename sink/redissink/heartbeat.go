@@ -20,32 +20,32 @@ const beatKept = time.Hour
 // Beat writes this processor's heartbeat, with the epoch that it knows, and its work in a key of its own. It
 // removes heartbeats older than beatKept, and what no processor wrote.
 func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
-	texts := map[string]any{}
 	k := s.reader.keys
-	if h.Work != nil {
-		texts[k.work()] = h.Work
-	}
+	work := h.Work
 	// guard: api: work is no part of the heartbeats
 	h.Work = nil
 	s.mu.Lock()
 	h.Epoch = s.known.epoch
 	s.mu.Unlock()
-	texts[k.heartbeat()] = h
-	for key, value := range texts {
-		text, err := json.Marshal(value)
-		if err == nil {
-			err = s.beatInto(ctx, key, instance, text)
-		}
-		if err != nil {
-			return fmt.Errorf("redis: heartbeat: %w", err)
-		}
+	// A processor writes its heartbeat before its work, and reads the heartbeats after the works of all. So work
+	// without a heartbeat is nobody's, also while another processor beats for the first time.
+	// guard: redis: a heartbeat is written before its work | err := -> if work != nil { _ = s.beatInto(ctx, k.work(), instance, work); work = nil }; err :=
+	err := s.beatInto(ctx, k.heartbeat(), instance, h)
+	if err == nil && work != nil {
+		err = s.beatInto(ctx, k.work(), instance, work)
 	}
-	all, err := s.reader.client.HGetAll(ctx, k.heartbeat()).Result()
-	var works []string
-	if err == nil {
-		works, err = s.reader.client.HKeys(ctx, k.work()).Result()
+	if err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
+	works, err := s.reader.client.HKeys(ctx, k.work()).Result()
 	if err != nil && !isWrongType(err) {
+		return fmt.Errorf("redis: work: %w", err)
+	}
+	// guard: redis: the heartbeats are read after the works | .Result() -> .Result(); works, _ = s.reader.client.HKeys(ctx, k.work()).Result()
+	all, err := s.reader.client.HGetAll(ctx, k.heartbeat()).Result()
+	if isWrongType(err) {
+		return nil // the next heartbeat takes its place
+	} else if err != nil {
 		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
 	beats := parseJSON[schemas.Heartbeat](all)
@@ -70,8 +70,12 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 	return nil
 }
 
-func (s *Sink) beatInto(ctx context.Context, key, instance string, text []byte) error {
-	err := s.reader.client.HSet(ctx, key, instance, text).Err()
+func (s *Sink) beatInto(ctx context.Context, key, instance string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	err = s.reader.client.HSet(ctx, key, instance, text).Err()
 	// guard: a heartbeat takes the place of a key of another type
 	if isWrongType(err) {
 		if err = s.removeForeign(ctx, key); err == nil {

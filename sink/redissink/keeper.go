@@ -16,6 +16,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,13 +31,17 @@ const (
 	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with
 	// many processors that work on the same players, as in a replay.
 	gapDelay = 10 * time.Second
-	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
-	retryMax = 2 * time.Second
-	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
+	// sourceTimeout is the longest that one answer of Postgres may take, as an attempt at the store does.
+	sourceTimeout = 30 * time.Second
+	retryMin      = 100 * time.Millisecond // the first pause after an error; each next one doubles
+	retryMax      = 2 * time.Second
+	lockWait      = 250 * time.Millisecond // until the next attempt while another process is sweeping
 	// patrolEvery is the time between two patrols. One that reads all keys rests patrolRest times as long as it
-	// took, so that it costs Redis and us at most a twentieth of our time.
+	// took, so that it costs Redis and us at most a twentieth of our time. One that failed rests patrolRetry at
+	// most, because it may only have waited.
 	patrolEvery = 2 * time.Second
 	patrolRest  = 20
+	patrolRetry = time.Minute
 )
 
 // Keeper keeps Redis up to date for one processor, and never stops the stream for it. A push that fails is
@@ -53,14 +59,18 @@ type Keeper struct {
 
 	mu    sync.Mutex // guards the fields below
 	state State
-	// misses counts the reasons for a sweep. A sweep that began at the present count has repaired all of them.
-	misses int
+	// found counts what a sweep must repair. A sweep that began at the present counts has repaired all of it.
+	// repaired are the gaps that the last successful sweep had found.
+	found    counts
+	repaired int
 	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep
-	// began.
-	pending []schemas.Position
+	// began: the greatest of each partition, by its field in applied.
+	pending map[string]schemas.Position
 	swept   time.Time // when the last successful sweep ended
-	suspect bool      // a push found a gap, which may close by itself
 }
+
+// counts are the reasons for a sweep: misses, and gaps that pushes found, which may close by themselves.
+type counts struct{ misses, gaps int }
 
 // Hooks are called by the goroutine in which something happened; each may be nil.
 type Hooks struct {
@@ -100,7 +110,8 @@ func (s State) skipsPushes() bool { return s.Phase == PhaseUnavailable || s.Phas
 
 // NewKeeper returns a Keeper. It takes pushes at once, but checks and sweeps only in Run.
 func NewKeeper(sink *Sink, src Source, hooks Hooks) *Keeper {
-	return &Keeper{sink: sink, src: src, hooks: hooks, wake: make(chan struct{}, 1),
+	// guard: redis: Postgres that hangs is not waited for without end | boundedSource{src} -> src
+	return &Keeper{sink: sink, src: boundedSource{src}, hooks: hooks, wake: make(chan struct{}, 1),
 		state: State{PhaseRepairing, "starting", time.Now()}}
 }
 
@@ -163,12 +174,22 @@ func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions [
 func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.suspect = k.suspect || gap
+	if gap {
+		k.found.gaps++
+	}
 	// guard: applied does not move before Redis is mended | always
 	if k.state.Phase == PhaseOK {
 		return false
 	}
-	k.pending = append(k.pending, positions...)
+	if k.pending == nil {
+		k.pending = map[string]schemas.Position{}
+	}
+	for _, p := range positions {
+		// guard: redis: the positions that wait for a sweep are bounded | field := positionField(p); -> field := positionField(p) + string(rune(len(k.pending)));
+		if field := positionField(p); p.NextOffset >= k.pending[field].NextOffset {
+			k.pending[field] = p
+		}
+	}
 	return true
 }
 
@@ -228,18 +249,25 @@ func (k *Keeper) patrol(ctx context.Context) {
 		switch {
 		// guard: redis: changed keys are read at once | ok -> ok && false
 		case ok:
-			k.patrolled(ctx, start, func() (SweepReport, bool, error) {
+			_ = k.patrolled(ctx, start, func() (SweepReport, bool, error) {
 				return k.sink.PatrolChanges(ctx, k.src, names)
 			})
 		case start.After(next):
-			k.patrolled(ctx, start, func() (SweepReport, bool, error) { return k.sink.Patrol(ctx, k.src) })
-			next = time.Now().Add(patrolRest * time.Since(start))
+			err := k.patrolled(ctx, start, func() (SweepReport, bool, error) { return k.sink.Patrol(ctx, k.src) })
+			rest := patrolRest * time.Since(start)
+			// guard: redis: a patrol that waited for Postgres comes again soon
+			if err != nil {
+				rest = min(rest, patrolRetry)
+			}
+			next = time.Now().Add(rest)
 		}
 	}
 }
 
-// patrolled runs a patrol and reports what it repaired.
-func (k *Keeper) patrolled(ctx context.Context, start time.Time, patrol func() (SweepReport, bool, error)) {
+// patrolled runs a patrol and reports what it repaired. It returns the error of the patrol.
+func (k *Keeper) patrolled(
+	ctx context.Context, start time.Time, patrol func() (SweepReport, bool, error),
+) error {
 	report, restored, err := patrol()
 	if report.Repaired > 0 {
 		k.log().Warn("repaired keys of Redis that differed from Postgres", "players", report.Repaired,
@@ -255,6 +283,7 @@ func (k *Keeper) patrolled(ctx context.Context, start time.Time, patrol func() (
 		k.sink.changes.miss()
 		k.log().Debug("patrol", "error", err)
 	}
+	return err
 }
 
 // round checks Redis once, and sweeps if there is a reason.
@@ -262,14 +291,14 @@ func (k *Keeper) round(ctx context.Context) error {
 	if err := k.check(ctx); err != nil {
 		return k.fail(ctx, err)
 	}
-	due, misses := k.sweepDue()
+	due, began := k.sweepDue()
 	if !due {
 		return nil
 	}
 	if err := k.sweep(ctx); err != nil {
 		return err
 	}
-	return k.finishSweep(ctx, misses)
+	return k.finishSweep(ctx, began)
 }
 
 // check asks Redis whether it lost data. An answer ends PhaseUnavailable and PhaseRefused.
@@ -292,17 +321,18 @@ func (k *Keeper) check(ctx context.Context) error {
 	return nil
 }
 
-// sweepDue reports whether to sweep now, and returns the count of misses that the sweep will have repaired.
-func (k *Keeper) sweepDue() (due bool, misses int) {
+// sweepDue reports whether to sweep now, and returns the counts of what the sweep will have repaired.
+func (k *Keeper) sweepDue() (due bool, began counts) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	since := time.Since(k.swept)
 	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
-	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.suspect && since >= gapDelay
+	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.found.gaps != k.repaired && since >= gapDelay
 	if due {
-		k.suspect, k.pending = false, nil
+		// guard: redis: a gap waits for a sweep that succeeds | k.pending = nil -> k.pending, k.repaired = nil, k.found.gaps
+		k.pending = nil
 	}
-	return due, k.misses
+	return due, k.found
 }
 
 func (k *Keeper) sweep(ctx context.Context) error {
@@ -330,12 +360,12 @@ func (k *Keeper) sweep(ctx context.Context) error {
 
 // finishSweep moves applied to the positions of pushes that succeeded during the sweep, and enters PhaseOK,
 // if nothing was missed since the sweep began.
-func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
+func (k *Keeper) finishSweep(ctx context.Context, began counts) error {
 	k.pushing.Lock() // so that no push is in flight
 	defer k.pushing.Unlock()
 	k.mu.Lock()
-	k.swept = time.Now()
-	clean, pending := k.misses == misses, k.pending
+	k.swept, k.repaired = time.Now(), began.gaps
+	clean, pending := k.found.misses == began.misses, slices.Collect(maps.Values(k.pending))
 	k.mu.Unlock()
 	if !clean {
 		return nil // the miss has woken Run
@@ -350,7 +380,7 @@ func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
 		k.miss(errLost.Error())
 		return nil
 	}
-	k.clean(misses)
+	k.clean(began.misses)
 	return nil
 }
 
@@ -363,7 +393,7 @@ var (
 // which asks Redis, ends PhaseUnavailable and PhaseRefused.
 func (k *Keeper) miss(reason string) {
 	k.update(func() {
-		k.misses++
+		k.found.misses++
 		if !k.state.skipsPushes() {
 			k.set(PhaseRepairing, reason)
 		}
@@ -410,7 +440,7 @@ func (k *Keeper) failSource(ctx context.Context, err error) {
 // clean enters PhaseOK, unless something was missed since the count was taken.
 func (k *Keeper) clean(misses int) {
 	k.update(func() {
-		if k.misses == misses {
+		if k.found.misses == misses {
 			k.set(PhaseOK, "")
 		}
 	})

@@ -352,14 +352,14 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 // The miss comes just when a sweep ends.
 func TestKeeperStaysInRepairIfSomethingWasMissedSince(t *testing.T) {
 	k := NewKeeper(newRedisTest(t, Config{URL: miniredisAddr(t)}).Sink, nil, Hooks{})
-	_, misses := k.sweepDue()
+	_, began := k.sweepDue()
 	k.miss("")
-	k.clean(misses)
+	k.clean(began.misses)
 	if s := k.State(); s.Phase != PhaseRepairing {
 		t.Errorf("%+v", s)
 	}
-	_, misses = k.sweepDue()
-	k.clean(misses)
+	_, began = k.sweepDue()
+	k.clean(began.misses)
 	if s := k.State(); s.Phase != PhaseOK {
 		t.Errorf("%+v", s)
 	}
@@ -463,6 +463,100 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 		k.expect(t, 3*time.Second, "pushed", "swept", "ok")
 		k.well(t)
 	})
+}
+
+// A machine that hangs keeps its connections open. Redis is checked in between, and repaired once another
+// server answers.
+// guard: redis: Postgres that hangs is not waited for without end
+func TestKeeperWhoseSourceHangs(t *testing.T) {
+	for _, method := range []string{"TryLock", "AppliedPositions", "PlayerSeqs", "PlayerSnapshots"} {
+		t.Run(method, func(t *testing.T) {
+			keep(t, func(t *testing.T, k *kept) {
+				k.pitch(t.Context(), 1, 1)
+				k.after(0)
+				k.server.HSet("p:batter:{1}", "whole", "1") // so that there is a batter to repair
+				k.truth.hang(method)
+				k.RequestSweep()
+				k.after(sourceTimeout + time.Second)
+				if reason := k.State().Reason; !strings.Contains(reason, "no answer within 30s") {
+					t.Errorf("the phase says %q", reason)
+				}
+				k.cut()
+				k.expect(t, sourceTimeout+5*time.Second, "sweep failed", "away")
+				k.repair()
+				k.truth.hang("")
+				k.expect(t, 5*time.Second, "mending", "swept", "ok")
+				k.well(t)
+				k.isWhole(t)
+			})
+		})
+	}
+}
+
+// The patrol does not wait without end either, and does not rest long after it.
+// guard: redis: a patrol that waited for Postgres comes again soon
+func TestPatrolWhoseSourceHangs(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t.Context(), 1, 1)
+		k.after(5 * time.Second)
+		k.truth.hang("AppliedPositions")
+		k.after(sourceTimeout)
+		k.truth.hang("")
+		k.server.HSet("p:batter:{1}", "pitches", "many")
+		k.expect(t, 2*time.Minute, "swept") // within the five minutes of a sweep
+		k.isWhole(t)
+	})
+}
+
+// guard: redis: the positions that wait for a sweep are bounded
+func TestPositionsThatWaitForASweepAreBounded(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(0)
+		reached, letGo := k.truth.hold("PlayerSeqs")
+		k.RequestSweep()
+		<-reached
+		for n := range int64(1000) {
+			k.pitch(t.Context(), 1, n+1)
+		}
+		k.Keeper.mu.Lock()
+		pending := len(k.Keeper.pending)
+		k.Keeper.mu.Unlock()
+		if pending != 1 {
+			t.Errorf("%d positions are kept of one partition", pending)
+		}
+		letGo()
+		k.after(time.Second)
+		k.well(t)
+	})
+}
+
+// Another processor sweeps, or Postgres is unavailable, just when a gap is due.
+// guard: redis: a gap waits for a sweep that succeeds
+func TestKeeperKeepsAGapInMind(t *testing.T) {
+	for name, hinder := range map[string]func(tr *truth, on bool){
+		"another sweeps": (*truth).lock,
+		"no Postgres": func(tr *truth, on bool) {
+			tr.beforeEach(nil)
+			if on {
+				tr.beforeEach(func(string) error { return errors.New("no Postgres") })
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keep(t, func(t *testing.T, k *kept) {
+				k.pitch(t.Context(), 1, 1)
+				k.after(time.Minute)
+				hinder(k.truth, true)
+				k.truth.change(1, "lost", 2)
+				k.pitch(t.Context(), 1, 2)
+				k.after(30 * time.Second)
+				hinder(k.truth, false)
+				k.expect(t, 5*time.Second, "swept")
+				k.well(t)
+				k.isWhole(t)
+			})
+		})
+	}
 }
 
 // Another processor's snapshot of the same batter is late, or lost: this one's says that something came

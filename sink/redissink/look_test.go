@@ -1,9 +1,12 @@
 package redissink
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -91,6 +94,56 @@ func TestOldHeartbeatsAreForgotten(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, pulse.Heartbeats, "a")
 	})
+}
+
+// between calls a function before the command of this number, counted from 0.
+type between struct {
+	at, seen int
+	call     func()
+}
+
+func (b *between) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (b *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if b.seen++; b.seen == b.at+1 {
+			b.call()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Two processors beat, one of them for the first time: whatever the order of their commands, both stay.
+// guard: redis: a heartbeat is written before its work
+// guard: redis: the heartbeats are read after the works
+func TestAFirstHeartbeatIsNotTakenForForeign(t *testing.T) {
+	beat := func(w *redisTest, instance string) {
+		t.Helper()
+		h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Work: &schemas.Work{Records: 7}}
+		require.NoError(t, w.Beat(t.Context(), instance, h))
+	}
+	for _, outer := range []string{"old", "new"} {
+		for at, seen := 0, 1; at < seen; at++ {
+			w := newRedisTest(t, Config{URL: "redis://" + miniredis.RunT(t).Addr()})
+			beat(w, "old")
+			second := w.again(t)
+			hook := &between{at: at, call: func() { beat(w, map[string]string{"old": "new", "new": "old"}[outer]) }}
+			second.client.AddHook(hook)
+			beat(second, outer)
+			require.GreaterOrEqual(t, hook.seen, 4)
+			seen = hook.seen
+			beats, err := w.client.HKeys(t.Context(), w.keys.heartbeat()).Result()
+			require.NoError(t, err)
+			works, err := w.client.HKeys(t.Context(), w.keys.work()).Result()
+			require.NoError(t, err)
+			require.ElementsMatch(t, []string{"old", "new"}, beats, "%s, before its command %d", outer, at)
+			require.ElementsMatch(t, beats, works)
+		}
+	}
 }
 
 // guard: api: work is no part of the heartbeats

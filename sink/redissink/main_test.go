@@ -219,6 +219,7 @@ type truth struct {
 	positions map[string]schemas.Position
 	sweeping  bool
 	before    func(method string) error
+	stuck     string // a method that does not answer
 }
 
 type person struct {
@@ -353,10 +354,14 @@ func (tr *truth) restore(old *truth) {
 	tr.batters, tr.positions = maps.Clone(old.batters), maps.Clone(old.positions)
 }
 
-func (tr *truth) call(method string) error {
+func (tr *truth) call(ctx context.Context, method string) error {
 	tr.mu.Lock()
-	before := tr.before
+	before, stuck := tr.before, tr.stuck
 	tr.mu.Unlock()
+	if stuck == method {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if before != nil {
 		if err := before(method); err != nil {
 			return err
@@ -364,6 +369,13 @@ func (tr *truth) call(method string) error {
 	}
 	tr.mu.Lock()
 	return nil
+}
+
+// hang leaves a method without an answer; "" is none.
+func (tr *truth) hang(method string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.stuck = method
 }
 
 // beforeEach has a function called before each method of Source.
@@ -379,7 +391,7 @@ func (tr *truth) PlayerSeqs(
 	if side != tr.side {
 		return nil, nil
 	}
-	if err := tr.call("PlayerSeqs"); err != nil {
+	if err := tr.call(ctx, "PlayerSeqs"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
@@ -397,7 +409,7 @@ func (tr *truth) PlayerSnapshots(
 	if side != tr.side {
 		return nil, nil
 	}
-	if err := tr.call("PlayerSnapshots"); err != nil {
+	if err := tr.call(ctx, "PlayerSnapshots"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
@@ -410,7 +422,7 @@ func (tr *truth) PlayerSnapshots(
 }
 
 func (tr *truth) AppliedPositions(ctx context.Context) (list []schemas.Position, err error) {
-	if err := tr.call("AppliedPositions"); err != nil {
+	if err := tr.call(ctx, "AppliedPositions"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
@@ -418,7 +430,7 @@ func (tr *truth) AppliedPositions(ctx context.Context) (list []schemas.Position,
 }
 
 func (tr *truth) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
-	if err := tr.call("TryLock"); err != nil {
+	if err := tr.call(ctx, "TryLock"); err != nil {
 		return nil, false, err
 	}
 	defer tr.mu.Unlock()

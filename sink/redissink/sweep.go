@@ -43,6 +43,50 @@ type Source interface {
 	TryLock(ctx context.Context, name string) (release func(), ok bool, err error)
 }
 
+// boundedSource is a Source each of whose answers takes sourceTimeout at most. A server that hangs keeps its
+// connections open, and writers have no other limit. While a Keeper waits for it, Redis is not checked.
+type boundedSource struct{ src Source }
+
+func (b boundedSource) PlayerSeqs(ctx context.Context, side schemas.Side) ([]schemas.PlayerSeq, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, sourceTimeout, errNoAnswer)
+	defer cancel()
+	seqs, err := b.src.PlayerSeqs(ctx, side)
+	return seqs, whyEnded(ctx, err)
+}
+
+func (b boundedSource) PlayerSnapshots(
+	ctx context.Context, side schemas.Side, ids []int64,
+) ([]schemas.Snapshot, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, sourceTimeout, errNoAnswer)
+	defer cancel()
+	snaps, err := b.src.PlayerSnapshots(ctx, side, ids)
+	return snaps, whyEnded(ctx, err)
+}
+
+func (b boundedSource) AppliedPositions(ctx context.Context) ([]schemas.Position, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, sourceTimeout, errNoAnswer)
+	defer cancel()
+	positions, err := b.src.AppliedPositions(ctx)
+	return positions, whyEnded(ctx, err)
+}
+
+func (b boundedSource) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, sourceTimeout, errNoAnswer)
+	defer cancel()
+	release, ok, err = b.src.TryLock(ctx, name)
+	return release, ok, whyEnded(ctx, err)
+}
+
+var errNoAnswer = fmt.Errorf("no answer within %v", sourceTimeout)
+
+// whyEnded adds to an error that the time of ctx was over, if it was.
+func whyEnded(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return err
+}
+
 // SweepReport counts the batters and pitchers of a sweep.
 type SweepReport struct {
 	Checked  int // compared
