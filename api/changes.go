@@ -23,7 +23,8 @@ import (
 // ChangeStore is a Store with a feed of changes. With another Store /v1/changes answers 404.
 type ChangeStore interface {
 	// Changes returns up to limit changes behind a place; nil: none, only how far the feed is. The error is
-	// schemas.ErrFeedGone where the feed does not go on from there.
+	// schemas.ErrFeedGone where the feed does not go on from there, schemas.ErrFeedBehind where a standby was
+	// asked that does not have the place yet.
 	Changes(ctx context.Context, after *schemas.FeedID, limit int) (schemas.FeedPage, error)
 }
 
@@ -170,7 +171,8 @@ func feedProblem(err error) error {
 	return problemOf(err)
 }
 
-// ask reads a part of the feed. That the feed does not go on is an answer, and no failure of the store.
+// ask reads a part of the feed. That the feed does not go on, or not yet, is an answer, and no failure of the
+// store.
 func (f *feedClient) ask(
 	ctx context.Context, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
@@ -180,15 +182,17 @@ func (f *feedClient) ask(
 func askChanges(
 	ctx context.Context, a *API, store ChangeStore, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
-	var gone error
+	var answer error
 	err = a.sources.askStore(ctx, func(ctx context.Context) (err error) {
-		if page, err = store.Changes(ctx, after, limit); errors.Is(err, schemas.ErrFeedGone) {
-			gone, err = err, nil
+		page, err = store.Changes(ctx, after, limit)
+		// guard: changes: a standby that lags closes no way | || errors.Is(err, schemas.ErrFeedBehind) ->
+		if errors.Is(err, schemas.ErrFeedGone) || errors.Is(err, schemas.ErrFeedBehind) {
+			answer, err = err, nil
 		}
 		return err
 	})
 	if err == nil {
-		err = gone
+		err = answer
 	}
 	return page, err
 }
@@ -241,15 +245,23 @@ func (f *feedClient) followTail(ctx context.Context) error {
 	defer tail.leave()
 	ping := time.Tick(f.api.cfg.PingEvery)
 	for {
-		entries, moved, where := tail.after(f.at.Seq, generation)
+		// guard: changes: a client that is behind ends with the streams
+		if f.api.hub.isDone() {
+			return nil
+		}
+		entries, moved, where := tail.after(f.at, generation)
 		switch where {
 		case tailEnded:
 			return nil
 		case tailBehind:
-			if _, err := f.page(ctx); err == nil {
-				continue
-			} else if ctx.Err() != nil || !isStoreAway(err) {
+			was := f.at
+			_, err := f.page(ctx)
+			if err != nil && (ctx.Err() != nil || !isStoreAway(err)) {
 				return err
+			}
+			// guard: changes: a client does not ask again at once for what did not come | always
+			if f.at != was {
+				continue
 			}
 			// guard: changes: a client waits for a store that is unavailable | f.pause(ctx, ping) -> error(nil)
 			if err := f.pause(ctx, ping); err != nil {
@@ -376,7 +388,8 @@ func (f *feedClient) send(e feedEntry) error {
 	} else {
 		f.buffer = append(f.buffer, e.line...)
 	}
-	f.at.Seq = e.seq
+	// guard: changes: a client is told the feed of its last change | f.at = -> f.at.Seq = e.seq; _ =
+	f.at = schemas.FeedID{Feed: e.feed, Seq: e.seq}
 	if len(f.buffer) < writeBytes {
 		return nil
 	}
@@ -413,6 +426,7 @@ func (f *feedClient) position() error {
 
 // feedEntry is an encoded change: an event, and in it the line of NDJSON.
 type feedEntry struct {
+	feed        string
 	seq         int64
 	frame, line []byte
 }
@@ -431,5 +445,5 @@ func encodeChange(feed string, c *schemas.FeedChange) feedEntry {
 		b = c.New.AppendJSON(append(b, `,"new":`...))
 	}
 	b = append(b, "}\n\n"...)
-	return feedEntry{seq: c.Seq, frame: b, line: b[begin : len(b)-1 : len(b)-1]}
+	return feedEntry{feed: feed, seq: c.Seq, frame: b, line: b[begin : len(b)-1 : len(b)-1]}
 }

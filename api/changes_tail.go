@@ -25,11 +25,16 @@ type feedTail struct {
 
 	mu      sync.Mutex
 	readers int
-	// at is the place up to which the tail has read; its Feed is "" while it does not know. entries are the
-	// changes up to it, without a gap, of this many bytes. mu guards these and the fields below.
+	// at is the place up to which the tail has read; its Feed is "" while no reader has said where to begin.
+	// entries are the changes up to it, without a gap, of this many bytes. mu guards these and the fields
+	// below.
 	at      schemas.FeedID
 	entries []feedEntry
 	bytes   int
+	// before is the last place of the feed before that of at, if the tail has gone over from it.
+	before schemas.FeedID
+	// isLive reports that the tail has read the newest change since it began.
+	isLive bool
 	// generation is another one after the feed ended.
 	generation int
 	// moved is closed when one of the above changes.
@@ -47,21 +52,30 @@ func (t *feedTail) init(a *API) {
 	t.api, t.loading, t.moved = a, make(chan struct{}, pageLoads), make(chan struct{})
 }
 
-// join makes the caller a reader until leave. A tail without readers begins where the first one is.
+// join makes the caller a reader until leave. A tail without readers begins where the first one is. While it
+// reads what that one has missed, it moves to any reader that is ahead of it. So nobody who is up to date
+// waits for one who is far behind. Those that are behind then read for themselves.
 func (t *feedTail) join(at schemas.FeedID) (generation int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.readers++; t.at.Feed == "" {
-		t.at = at
+	t.readers++
+	// guard: changes: nobody waits for a reader that is far behind | || !t.isLive && at.Seq > t.at.Seq ->
+	if t.at.Feed == "" || !t.isLive && at.Seq > t.at.Seq {
+		t.begin(at)
 	}
 	return t.generation
+}
+
+// begin makes the tail go on from a place, with nothing read. The caller holds mu.
+func (t *feedTail) begin(at schemas.FeedID) {
+	t.at, t.before, t.entries, t.bytes, t.isLive = at, schemas.FeedID{}, nil, 0, false
 }
 
 func (t *feedTail) leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.readers--; t.readers == 0 {
-		t.at, t.entries, t.bytes = schemas.FeedID{}, nil, 0
+		t.begin(schemas.FeedID{})
 	}
 }
 
@@ -73,9 +87,9 @@ func (t *feedTail) covers(at schemas.FeedID) bool {
 	return at.Feed != "" && at.Feed == t.at.Feed && first <= at.Seq && at.Seq <= t.at.Seq
 }
 
-// after returns some of the changes behind a number, and a channel that is closed when there are more.
+// after returns some of the changes behind a place, and a channel that is closed when there are more.
 func (t *feedTail) after(
-	seq int64, generation int,
+	at schemas.FeedID, generation int,
 ) (entries []feedEntry, moved <-chan struct{}, where int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,10 +97,12 @@ func (t *feedTail) after(
 	switch {
 	case generation != t.generation:
 		return nil, nil, tailEnded
-	case seq < first:
+	// Only Postgres knows whether a place of another feed leads here.
+	// guard: changes: a place of another feed is asked for in Postgres | at.Seq < first || !t.leadsHere(at) -> at.Seq < first
+	case at.Seq < first || !t.leadsHere(at):
 		return nil, nil, tailBehind
-	case seq < t.at.Seq:
-		entries = t.entries[seq-first:]
+	case at.Seq < t.at.Seq:
+		entries = t.entries[at.Seq-first:]
 		size := 0
 		for i := range entries {
 			if size += len(entries[i].frame); size >= writeBytes {
@@ -98,6 +114,12 @@ func (t *feedTail) after(
 		return entries[:len(entries):len(entries)], t.moved, tailReady
 	}
 	return nil, t.moved, tailReady
+}
+
+// leadsHere reports whether a place is of the feed of the tail, or of the one before, up to where the tail
+// went over. The caller holds mu.
+func (t *feedTail) leadsHere(at schemas.FeedID) bool {
+	return at.Feed == t.at.Feed || at.Feed == t.before.Feed && at.Seq <= t.before.Seq
 }
 
 // run polls until ctx ends.
@@ -114,7 +136,8 @@ func (t *feedTail) poll(ctx context.Context) (more bool) {
 	at, readers := t.at, t.readers
 	t.mu.Unlock()
 	store, ok := t.api.cfg.Store.(ChangeStore)
-	if readers == 0 || !ok {
+	// guard: changes: a tail that ended waits for a reader | at.Feed == "" -> false
+	if readers == 0 || at.Feed == "" || !ok {
 		return false
 	}
 	page, err := askChanges(ctx, t.api, store, &at, pageChanges)
@@ -140,7 +163,7 @@ func (t *feedTail) end(at schemas.FeedID) {
 		return
 	}
 	t.generation++
-	t.at, t.entries, t.bytes = schemas.FeedID{}, nil, 0
+	t.begin(schemas.FeedID{})
 	t.signal()
 }
 
@@ -151,8 +174,11 @@ func (t *feedTail) add(at schemas.FeedID, page schemas.FeedPage, read []feedEntr
 	if t.at != at {
 		return false
 	}
-	t.at.Feed = page.Feed
+	if t.at.Feed != page.Feed {
+		t.before, t.at.Feed = t.at, page.Feed
+	}
 	if len(read) == 0 {
+		t.isLive = true
 		return false
 	}
 	t.entries = append(t.entries, read...)
@@ -169,6 +195,7 @@ func (t *feedTail) add(at schemas.FeedID, page schemas.FeedPage, read []feedEntr
 		t.entries = slices.Clone(t.entries[drop:])
 	}
 	t.signal()
+	t.isLive = t.isLive || t.at.Seq >= page.Newest
 	return t.at.Seq < page.Newest
 }
 

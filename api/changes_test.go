@@ -42,11 +42,31 @@ type feedStore struct {
 	oldest  int64
 	asked   int
 	failing bool
+	ends    map[string]int64 // of the feeds before
+	slow    time.Duration    // each answer takes it
+	lags    bool             // each other answer is of a standby that lacks the last five changes
+}
+
+// restart begins another feed, as a server that was started again does with its next change.
+func (s *feedStore) restart(feed string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ends == nil {
+		s.ends = map[string]int64{}
+	}
+	s.ends[s.feed], s.feed = int64(len(s.changes)), feed
 }
 
 func (s *feedStore) Changes(
-	_ context.Context, after *schemas.FeedID, limit int,
+	ctx context.Context, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
+	if s.slow > 0 {
+		select {
+		case <-ctx.Done():
+			return page, ctx.Err()
+		case <-time.After(s.slow):
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.asked++; s.storeErr != nil {
@@ -56,10 +76,19 @@ func (s *feedStore) Changes(
 		return page, sqlState("57014") // for which the gate stays open
 	}
 	page = schemas.FeedPage{Feed: s.feed, Oldest: s.oldest, Newest: int64(len(s.changes))}
-	switch {
-	case after == nil:
+	if after == nil {
 		return page, nil
-	case after.Feed != "" && after.Feed != s.feed, after.Seq > page.Newest, after.Seq < page.Oldest:
+	}
+	if s.lags && s.asked%2 == 0 {
+		if page.Newest -= 5; after.Seq > page.Newest {
+			return page, fmt.Errorf("postgres: changes: %w", schemas.ErrFeedBehind)
+		}
+	}
+	end, isKnown := s.ends[after.Feed]
+	if after.Feed == "" || after.Feed == s.feed {
+		end, isKnown = page.Newest, true
+	}
+	if !isKnown || after.Seq > end || after.Seq < page.Oldest {
 		return page, fmt.Errorf("postgres: changes: %w: a test", schemas.ErrFeedGone)
 	}
 	page.Changes = slices.Clone(s.changes[after.Seq:min(after.Seq+int64(limit), page.Newest)])
@@ -141,13 +170,184 @@ func TestChangesAreBoundedInMemory(t *testing.T) {
 	}
 	require.LessOrEqual(t, k.tail.bytes, tailBytes)
 	require.Greater(t, k.tail.bytes, tailBytes/2)
-	entries, _, where := k.tail.after(299, 0)
+	entries, _, where := k.tail.after(schemas.FeedID{Feed: "abc", Seq: 299}, 0)
 	require.Equal(t, tailReady, where)
 	require.Len(t, entries, 1)
-	_, _, where = k.tail.after(0, 0)
+	_, _, where = k.tail.after(schemas.FeedID{Feed: "abc"}, 0)
 	require.Equal(t, tailBehind, where)
 	k.tail.leave()
 	require.Zero(t, k.tail.bytes)
+}
+
+// followed runs a test in virtual time, with the API's loops and a feed of this many changes.
+func followed(t *testing.T, changes int, f func(t *testing.T, s *feedStore, k *asker)) {
+	s := &feedStore{feed: "abc"}
+	s.add(changes, 10)
+	streaming(t, func(c *Config) {
+		s.fakeStore = fakeStore{c.Live.(*stores)}
+		c.Store = s
+	}, func(t *testing.T, _ *stores, k *asker) { f(t, s, k) })
+}
+
+// follow opens the feed behind a place, as lines that go on.
+func (k *asker) follow(since string) *listener {
+	return k.listen(opChanges, "/v1/changes?follow=true&since="+since)
+}
+
+// changes are the lines so far.
+func (l *listener) changes() (all []Change) {
+	l.k.t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.Body.String()) {
+		var c Change
+		require.NoError(l.k.t, json.Unmarshal([]byte(line), &c))
+		all = append(all, c)
+	}
+	return all
+}
+
+// guard: changes: a client is told the feed of its last change
+func TestAPositionIsOfTheFeedOfTheLastChange(t *testing.T) {
+	followed(t, 3, func(t *testing.T, s *feedStore, k *asker) {
+		l := k.follow("abc:3")
+		pass(time.Second)
+		s.restart("def")
+		s.add(2, 10)
+		pass(16 * time.Second)
+		lines := l.changes()
+		require.Equal(t, "position", lines[len(lines)-1].Kind)
+		for _, c := range lines {
+			k.lines(t, "/v1/changes?since="+c.ID)
+		}
+		require.Equal(t, "def:5", lines[len(lines)-1].ID)
+	})
+}
+
+// guard: changes: a standby that lags closes no way
+func TestAStandbyThatLagsEndsNoFeed(t *testing.T) {
+	followed(t, 3, func(t *testing.T, s *feedStore, k *asker) {
+		l := k.follow("abc:3")
+		pass(time.Second)
+		s.lags = true
+		for n := range 10 {
+			s.add(1, 10)
+			pass(time.Second)
+			lines := l.changes()
+			require.EqualValues(t, 4+n, lines[len(lines)-1].Seq)
+			k.get(200, opGames, "/v1/games")
+		}
+		s.asked = 1 // so that the standby is next
+		k.get(503, opChanges, "/v1/changes?since=abc:13")
+		k.get(200, opGames, "/v1/games")
+	})
+}
+
+// guard: changes: nobody waits for a reader that is far behind
+func TestAReaderThatIsFarBehindHoldsUpNobody(t *testing.T) {
+	const changes = 20_000
+	followed(t, changes, func(t *testing.T, s *feedStore, k *asker) {
+		s.slow = 100 * time.Millisecond
+		behind := k.follow("start")
+		pass(time.Second)
+		live := k.follow("now")
+		pass(time.Second)
+		for n := range 3 {
+			s.add(1, 10)
+			pass(time.Second)
+			lines := live.changes()
+			require.EqualValues(t, changes+1+n, lines[len(lines)-1].Seq)
+		}
+		pass(30 * time.Second)
+		seq := int64(0)
+		for _, c := range behind.changes() {
+			if c.Kind != "position" {
+				seq++
+			}
+			require.Equal(t, seq, c.Seq)
+		}
+		require.EqualValues(t, changes+3, seq)
+		asked := s.asked
+		s.add(1, 10)
+		pass(time.Second)
+		require.LessOrEqual(t, s.asked-asked, 11, "all read one tail again")
+	})
+}
+
+// guard: changes: a client that is behind ends with the streams
+func TestAClientOfChangesThatIsBehindEndsWithTheStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := feeding(t, nil)
+		s.add(20_000, 10)
+		s.slow = 100 * time.Millisecond
+		k.tail.join(schemas.FeedID{Feed: "abc", Seq: 20_000}) // another client, which is up to date
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- k.Run(ctx) }()
+		l := k.follow("start")
+		pass(time.Second)
+		stop()
+		require.NoError(t, <-ran)
+		pass(time.Second)
+		sent := len(l.changes())
+		require.Less(t, sent, 5000)
+		require.Zero(t, value(t, k.metrics.streams))
+	})
+}
+
+// guard: changes: a client does not ask again at once for what did not come
+func TestAClientOfChangesPausesWhereNothingCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := feeding(t, nil)
+		s.add(300, 10)
+		s.slow = time.Millisecond
+		k.tail.join(schemas.FeedID{Feed: "def", Seq: 300}) // another client, of another feed
+		l := k.follow("abc:300")
+		pass(10 * time.Second)
+		require.GreaterOrEqual(t, s.asked, 10)
+		require.LessOrEqual(t, s.asked, 30)
+		l.stop()
+		synctest.Wait()
+	})
+}
+
+// guard: changes: a tail that ended waits for a reader
+func TestATailThatEndedReadsNothing(t *testing.T) {
+	s, k := feeding(t, nil)
+	s.add(300, 10)
+	generation := k.tail.join(schemas.FeedID{Feed: "gone", Seq: 5})
+	require.False(t, k.tail.poll(t.Context()))
+	_, _, where := k.tail.after(schemas.FeedID{Feed: "gone", Seq: 5}, generation)
+	require.Equal(t, tailEnded, where)
+	asked := s.asked
+	require.False(t, k.tail.poll(t.Context()))
+	require.Equal(t, asked, s.asked)
+	k.tail.join(schemas.FeedID{Feed: "abc", Seq: 300})
+	k.tail.leave() // the first one, who comes late
+	s.add(1, 10)
+	require.False(t, k.tail.poll(t.Context()))
+	require.True(t, k.tail.covers(schemas.FeedID{Feed: "abc", Seq: 300}))
+}
+
+// guard: changes: a place of another feed is asked for in Postgres
+func TestATailKnowsOnlyThePlacesThatLeadToIt(t *testing.T) {
+	s, k := feeding(t, nil)
+	s.add(3, 10)
+	at := func(feed string, seq int64) (where int) {
+		_, _, where = k.tail.after(schemas.FeedID{Feed: feed, Seq: seq}, 0)
+		return where
+	}
+	k.tail.join(schemas.FeedID{Feed: "abc", Seq: 1})
+	k.tail.poll(t.Context())
+	s.restart("def")
+	s.add(3, 10)
+	k.tail.poll(t.Context())
+	require.Equal(t, tailReady, at("abc", 1))
+	require.Equal(t, tailReady, at("abc", 3))
+	require.Equal(t, tailReady, at("def", 5))
+	require.Equal(t, tailBehind, at("abc", 5), "no change of this feed has that number")
+	require.Equal(t, tailBehind, at("ghi", 5))
 }
 
 // guard: changes: a page is bounded in bytes

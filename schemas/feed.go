@@ -61,3 +61,7 @@ type FeedPage struct {
 // ErrFeedGone means that the changes behind a place cannot be given: they are too old, or the place is of
 // another store. A reader must load the rows again.
 var ErrFeedGone = errors.New("the feed does not go on from there")
+
+// ErrFeedBehind means that the server that was asked is a standby that does not have a place yet. It may have
+// it soon, and the primary has it.
+var ErrFeedBehind = errors.New("this standby does not have the place yet")

@@ -41,7 +41,7 @@ const (
 )
 
 func openDeadLetters(o Options) (*deadLetters, error) {
-	store, err := pgread.Open(o.Postgres)
+	store, err := pgread.OpenPrimary(o.Postgres)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type targets struct {
 // openTargets opens live's stores without connecting. The caller calls close after all stores that open
 // returned are closed.
 func openTargets(o Options) (*targets, error) {
-	live, err := pgread.Open(o.Postgres)
+	live, err := pgread.OpenPrimary(o.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s *targets) open(t schemas.Target) (
 	if t.Name == config.Live {
 		t.Schema, t.Group, t.Prefix = s.o.Postgres.Schema, s.o.Postgres.Group, s.o.Redis.Prefix
 	}
-	postgres, err := pgread.Open(pgread.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
+	postgres, err := pgread.OpenPrimary(pgread.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
 	if err != nil {
 		return nil, nil, nil, err
 	}

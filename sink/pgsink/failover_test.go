@@ -1,6 +1,7 @@
 package pgsink
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
@@ -95,7 +97,7 @@ func twoServers(t *testing.T) (standby, primary *localpg.Server) {
 	return servers[0], servers[1]
 }
 
-// guard: a writer refuses a standby
+// guard: a writer and a server refuse a standby
 // guard: a server that ceased to be the primary loses all connections
 func TestAWriterGoesOnWhenItsNameLeadsToThePrimaryAgain(t *testing.T) {
 	standby, primary := twoServers(t)
@@ -124,11 +126,41 @@ func TestAWriterGoesOnWhenItsNameLeadsToThePrimaryAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, reader.Ping(t.Context()), "a reader takes a standby")
 		reader.Close()
+		server, err := pgread.OpenPrimary(cfg)
+		require.NoError(t, err)
+		if err := server.Ping(t.Context()); c.more == "" {
+			require.ErrorContains(t, err, c.refused, "a server does not")
+		} else {
+			require.NoError(t, err)
+		}
 		n.server.Store(primary.Addr)
 		_, err = s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1)))
 		require.NoError(t, err, "the next attempt finds the primary")
+		require.NoError(t, server.Ping(t.Context()))
+		server.Close()
 		s.Close()
 	}
+}
+
+// guard: changes: a standby that lags has lost nothing
+func TestAStandbyThatLagsHasLostNoChanges(t *testing.T) {
+	standby, primary := twoServers(t)
+	read := func(server *localpg.Server, after schemas.FeedID) error {
+		reader, err := pgread.Open(Config{URL: server.URL, Schema: "pitchstream", Group: "g"})
+		require.NoError(t, err)
+		defer reader.Close()
+		page, err := reader.Changes(t.Context(), nil, 1)
+		require.NoError(t, err)
+		after.Seq += page.Newest
+		after.Feed = cmp.Or(after.Feed, page.Feed)
+		_, err = reader.Changes(t.Context(), &after, 1)
+		return err
+	}
+	for _, ahead := range []schemas.FeedID{{Seq: 1}, {Feed: "abc"}} {
+		require.ErrorIs(t, read(primary, ahead), schemas.ErrFeedGone)
+		require.ErrorIs(t, read(standby, ahead), schemas.ErrFeedBehind)
+	}
+	require.NoError(t, read(standby, schemas.FeedID{}))
 }
 
 // One attempt may fail with the connection that was ended. The next one has another.

@@ -16,9 +16,10 @@ import (
 // old row of the next change of its pitch, or the current row. All is read in one snapshot, which has the
 // current rows and exactly the changes that led to them.
 
-// sqlFeed reads the feed that is current, the place before the oldest change, and the newest number.
+// sqlFeed reads whether the server is a standby, the feed that is current, the place before the oldest
+// change, and the newest number.
 const sqlFeed = `
-	SELECT (SELECT feed FROM {schema}.pitch_change_feeds ORDER BY after_seq DESC LIMIT 1),
+	SELECT pg_is_in_recovery(), (SELECT feed FROM {schema}.pitch_change_feeds ORDER BY after_seq DESC LIMIT 1),
 	       coalesce((SELECT last_seq - changes FROM {schema}.pitch_change_numbers ORDER BY last_seq LIMIT 1), 0),
 	       coalesce((SELECT last_seq FROM {schema}.pitch_change_numbers ORDER BY last_seq DESC LIMIT 1), 0)`
 
@@ -67,18 +68,21 @@ var sqlChanges = strings.NewReplacer("{row}", "r."+strings.ReplaceAll(pg.RowColu
 	ORDER BY seq, is_new`)
 
 // Changes returns up to limit changes of pitches behind the place after; nil: none, only how far the feed is.
-// The error is schemas.ErrFeedGone where the feed does not go on from there.
+// The error is schemas.ErrFeedGone where the feed does not go on from there, and schemas.ErrFeedBehind where
+// a standby cannot know that yet.
 func (r *Reader) Changes(
 	ctx context.Context, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
 	err = r.db.InSnapshot(ctx, func(tx *pg.Tx) error {
-		if err := pg.ScanOne(ctx, tx, []any{&page.Feed, &page.Oldest, &page.Newest}, sqlFeed); err != nil {
+		isStandby := false
+		feed := []any{&isStandby, &page.Feed, &page.Oldest, &page.Newest}
+		if err := pg.ScanOne(ctx, tx, feed, sqlFeed); err != nil {
 			return err
 		}
 		if after == nil {
 			return nil
 		}
-		if err := checkPlace(ctx, tx, *after, page); err != nil || after.Seq == page.Newest {
+		if err := checkPlace(ctx, tx, *after, page, isStandby); err != nil || after.Seq == page.Newest {
 			return err
 		}
 		b := &pgx.Batch{}
@@ -91,24 +95,37 @@ func (r *Reader) Changes(
 	return page, pg.Wrap("changes", err)
 }
 
-// checkPlace returns ErrFeedGone, with the reason, unless the feed goes on from a place.
-func checkPlace(ctx context.Context, tx *pg.Tx, after schemas.FeedID, page schemas.FeedPage) error {
+// checkPlace returns ErrFeedGone, with the reason, unless the feed goes on from a place. A standby may lack
+// the newest numbers and the newest feed. It says so with ErrFeedBehind, because nothing is lost by that.
+func checkPlace(
+	ctx context.Context, tx *pg.Tx, after schemas.FeedID, page schemas.FeedPage, isStandby bool,
+) error {
 	end := page.Newest
+	lost := schemas.ErrFeedGone
+	// guard: changes: a standby that lags has lost nothing
+	if isStandby {
+		lost = schemas.ErrFeedBehind
+	}
 	if after.Feed != "" && after.Feed != page.Feed {
 		var last schemas.Opt[int64]
 		err := pg.ScanOne(ctx, tx, []any{pg.Integer(&last)}, sqlFeedEnd, after.Feed)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("%w: this store has no feed %s", schemas.ErrFeedGone, after.Feed)
+			if after.Seq < page.Oldest {
+				lost = schemas.ErrFeedGone // whatever its feed was
+			}
+			return fmt.Errorf("%w: this store has no feed %s", lost, after.Feed)
 		}
 		if err != nil {
 			return err
 		}
-		end = last.Value
+		if end = last.Value; last.Present {
+			lost = schemas.ErrFeedGone // another feed began behind its end
+		}
 	}
 	switch {
 	// guard: changes: a place that the store has lost is told
 	case after.Seq > end:
-		return fmt.Errorf("%w: the store came back without the changes behind %d", schemas.ErrFeedGone, end)
+		return fmt.Errorf("%w: the store came back without the changes behind %d", lost, end)
 	// guard: changes: a place that is not kept is told
 	case after.Seq < page.Oldest:
 		return fmt.Errorf("%w: only changes behind %d are kept", schemas.ErrFeedGone, page.Oldest)

@@ -41,6 +41,16 @@ func Open(cfg Config) (*Reader, error) {
 	return &Reader{db}, nil
 }
 
+// OpenPrimary is Open for a server of many answers, of which a later one must not be older. It refuses a
+// standby, unless the URL has target_session_attrs.
+func OpenPrimary(cfg Config) (*Reader, error) {
+	db, err := pg.OpenPrimaryReader(cfg, "pitchstream serve", statementTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{db}, nil
+}
+
 // Reach is Open for a database that must answer now: it returns Ping's error.
 func Reach(ctx context.Context, cfg Config) (*Reader, error) {
 	r, err := Open(cfg)

@@ -45,8 +45,8 @@ type Config struct {
 	Log         *slog.Logger
 	Now         func() time.Time // the clock of this machine; nil: time.Now
 
-	// NewScorer makes versions of models ready to score rows, and returns nil for none. Without a NewScorer no
-	// row can be written while any version scores.
+	// NewScorer makes versions of models ready to score rows, and returns nil for none. Without a NewScorer
+	// no row can be written while any version scores.
 	NewScorer func([]schemas.Model) (schemas.Scorer, error)
 }
 
@@ -127,6 +127,16 @@ func Open(cfg Config) (*DB, error) {
 // OpenReader makes a pool whose transactions cannot write, with a time limit for each statement; 0 is none.
 // It does not connect. Any server will do, a standby too.
 func OpenReader(cfg Config, application string, timeout time.Duration) (*DB, error) {
+	return openReader(cfg, application, timeout, false)
+}
+
+// OpenPrimaryReader is OpenReader for one whose answers must not go back. A standby, which may lag behind an
+// earlier answer, is refused, unless the URL has target_session_attrs.
+func OpenPrimaryReader(cfg Config, application string, timeout time.Duration) (*DB, error) {
+	return openReader(cfg, application, timeout, true)
+}
+
+func openReader(cfg Config, application string, timeout time.Duration, wantsPrimary bool) (*DB, error) {
 	limits := []setting{
 		{"statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10)},
 		// A snapshot must last while its reader waits for a slow disk.
@@ -134,7 +144,7 @@ func OpenReader(cfg Config, application string, timeout time.Duration) (*DB, err
 	}
 	db := &DB{
 		Config: cfg, begin: "begin isolation level read committed read only",
-		settings: setStatement(slices.Concat(common, limits)...), local: time.Now,
+		settings: setStatement(slices.Concat(common, limits)...), local: time.Now, wantsPrimary: wantsPrimary,
 	}
 	return db, db.open(application, 8, 2*time.Second)
 }
@@ -207,9 +217,9 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 // ErrEncoding means that the database cannot hold every text. Waiting does not help.
 var ErrEncoding = errors.New("this database cannot hold every text")
 
-// inspect looks at a new connection: a database of another encoding than UTF-8 is refused, and for writers a
-// standby. It compares the clocks. It finds out whether a pooler is in between: that gives its clients other
-// process ids than those of the server.
+// inspect looks at a new connection: a database of another encoding than UTF-8 is refused, and a standby
+// unless any server will do. It compares the clocks. It finds out whether a pooler is in between: that gives
+// its clients other process ids than those of the server.
 func (db *DB) inspect(ctx context.Context, conn *pgconn.PgConn) error {
 	// guard: a database of another encoding is refused
 	if e := conn.ParameterStatus("server_encoding"); e != "" && e != "UTF8" {
@@ -224,10 +234,10 @@ func (db *DB) inspect(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 	row := results[0].Rows[0]
 	db.compareClocks(asked, string(row[2]))
-	// guard: a writer refuses a standby | db.wantsPrimary && -> false && db.wantsPrimary &&
+	// guard: a writer and a server refuse a standby | db.wantsPrimary && -> false && db.wantsPrimary &&
 	if db.wantsPrimary && string(row[1]) == "t" {
-		return errors.New("the server is a standby and cannot be written to: waiting for the primary " +
-			"(target_session_attrs=any in the URL takes any server)")
+		return errors.New("the server is a standby, which lags and cannot be written to: " +
+			"waiting for the primary (target_session_attrs=any in the URL takes any server)")
 	}
 	db.isPooled.Store(string(row[0]) != strconv.FormatUint(uint64(conn.PID()), 10))
 	return nil
