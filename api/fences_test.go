@@ -93,6 +93,7 @@ func TestNobodyIsAbsentBecauseHeIsNotRemembered(t *testing.T) {
 }
 
 // guard: api: without Postgres nobody is absent
+// guard: api: memory does not answer a read that waits for a record
 func TestWithoutPostgresNobodyIsAbsent(t *testing.T) {
 	for name, lacks := range map[string]func(*stores){
 		"Redis lacks him":                  func(s *stores) { delete(s.live, playerOne) },

@@ -37,6 +37,7 @@ func (s *stores) inPostgresOnly(st schemas.PlayerState, partition string, next i
 func TestARedisThatCannotBeWrittenIsNotBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
 		s := newStores()
 		s.put(state(1, 1))
 		s.apply("0", 1)
@@ -78,6 +79,7 @@ func TestARedisThatOneOfTwoCannotWriteIsNotBelieved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
 				s := newStores()
 				s.put(state(1, 1))
 				cutOff := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: "ok", Epoch: epoch, Topic: "pitches.raw", Positions: owned}

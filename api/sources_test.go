@@ -15,6 +15,7 @@ import (
 )
 
 // guard: api: what cannot be parsed is no answer
+// guard: api: a partition without an owner is noticed
 func TestWhereAnswersComeFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  func(*stores)
@@ -62,6 +63,9 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 	}
 }
 
+// guard: api: a silent processor is dead
+// guard: api: a dead one's partitions are missed
+// guard: api: without a live processor answers are stale
 func TestJudge(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	beat := func(age time.Duration, lag int64, phase, of string, partitions ...string) schemas.Heartbeat {
