@@ -315,6 +315,17 @@ func (a *Archive) Spans(partition int32) (spans []kafkaread.Span) {
 	return spans
 }
 
+// covered returns the first range at or behind an offset that the archive covers, below end; end and end if
+// there is none.
+func (a *Archive) covered(partition int32, offset, end int64) (from, to int64) {
+	for _, s := range a.Spans(partition) {
+		if s.To > offset && s.From < end {
+			return max(s.From, offset), min(s.To, end)
+		}
+	}
+	return end, end
+}
+
 // Since returns the first offset of a partition from which on a record may be of that time or later, below
 // end; end if there is none.
 func (a *Archive) Since(partition int32, since time.Time, end int64) int64 {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/blob"
@@ -121,26 +123,71 @@ func (t *Topic) Since(
 }
 
 // Read calls each with the records of the spans, as kafkaread.Read does: of each partition those of the
-// archive first.
+// archive first. A record that retention deletes meanwhile is read from the archive. One that neither has is
+// an error, because a reader would take its place for an offset without a record.
 func (t *Topic) Read(
 	ctx context.Context, spans kafkaread.Spans, each func([]*kgo.Record) error,
 ) error {
 	if t.archive == nil {
 		return kafkaread.Read(ctx, t.client, t.name, spans, each)
 	}
-	rest := kafkaread.Spans{}
-	for id, span := range spans {
-		first := max(span.From, min(span.To, t.bounds[id].From))
-		// guard: archive: what the topic has no more is read from the archive | span.From < first -> false
-		if span.From < first {
-			of := kafkaread.Span{Partition: id, From: span.From, To: first}
-			if err := t.archive.Read(ctx, of, each); err != nil {
+	left := maps.Clone(spans)
+	for {
+		for id := range left {
+			if err := t.readArchive(ctx, left, id, each); err != nil {
 				return err
 			}
 		}
-		rest[id] = kafkaread.Span{Partition: id, From: first, To: span.To}
+		err := kafkaread.ReadOn(ctx, t.client, t.name, left, each)
+		// guard: archive: a start that moves while the archive is read is not jumped over | !errors -> true || !errors
+		if !errors.Is(err, kerr.OffsetOutOfRange) {
+			return err
+		}
+		if _, err := t.Bounds(ctx); err != nil {
+			return err
+		}
+		isBehind := false
+		for id, span := range left {
+			isBehind = isBehind || span.From < min(span.To, t.bounds[id].From)
+		}
+		if !isBehind {
+			return err // the topic has lost its end
+		}
 	}
-	return kafkaread.Read(ctx, t.client, t.name, rest, each)
+}
+
+// readArchive reads what the topic does not have of a partition, and moves the beginning of its span.
+func (t *Topic) readArchive(
+	ctx context.Context, left kafkaread.Spans, id int32, each func([]*kgo.Record) error,
+) error {
+	for {
+		span := left[id]
+		end := min(span.To, t.bounds[id].From)
+		// guard: archive: what the topic has no more is read from the archive | span.From >= end -> true
+		if span.From >= end {
+			return nil
+		}
+		from, to := t.archive.covered(id, span.From, end)
+		// guard: archive: records that nobody has any more are an error
+		if from > span.From {
+			return fmt.Errorf("archive: %s/%d: the records %d to %d were deleted from the topic before they were "+
+				"archived: run the archive more often, or keep the topic longer", t.name, id, span.From, from-1)
+		}
+		of := kafkaread.Span{Partition: id, From: span.From, To: to}
+		err := t.archive.Read(ctx, of, func(records []*kgo.Record) error {
+			if err := each(records); err != nil || len(records) == 0 {
+				return err
+			}
+			span.From = records[len(records)-1].Offset + 1
+			left[id] = span
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		span.From = to
+		left[id] = span
+	}
 }
 
 // manifestsFor is how long Beyond and BoundsAgain use the manifests that were read.

@@ -28,8 +28,8 @@ type Options struct {
 	Group  string // under which the position is shown in Kafka; "": it is not shown
 	Store  blob.Store
 
-	// SegmentBytes is when a segment is written, in bytes before packing. BufferBytes bounds the packed bytes of
-	// all partitions together: beyond, the largest segment is written.
+	// SegmentBytes is when a segment is written, in bytes before packing. BufferBytes bounds the packed bytes
+	// of all partitions together: beyond, the largest segment is written.
 	SegmentBytes, BufferBytes int64
 	// MaxAge is how long a record may wait for its segment. With Once it has no meaning.
 	MaxAge time.Duration
@@ -60,7 +60,8 @@ const maxValueBytes = 60 << 20
 // errAgain has the run begin again from the manifests.
 var errAgain = errors.New("the archive was changed, or the topic lost records: the run begins again")
 
-// Run archives until ctx ends, or with Once up to the end. Gaps are the offsets that were deleted from the
+// Run archives until ctx ends, or with Once up to the end. It begins again at most ten times in a row without
+// a new segment. Gaps are the offsets that were deleted from the
 // topic before they were archived.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Progress == nil {
@@ -68,8 +69,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	report := Report{Topic: o.Topic}
 	for again := 0; ; again++ {
+		listed := report.Segments + report.Adopted
 		w := &writer{o: o, report: &report, builders: map[int32]*open{}}
 		err := w.run(ctx)
+		// guard: archive: a run that gets on is not counted among those in a row
+		if report.Segments+report.Adopted > listed {
+			again = 0
+		}
 		switch {
 		case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
 			return report, nil
@@ -220,7 +226,8 @@ func (w *writer) adopt(ctx context.Context, m *Manifest) error {
 	changed := false
 	for _, f := range files {
 		s, ok := parseSegment(path.Base(f.Name))
-		// One with an offset that a listed segment has is left over from a compaction, or of another archiver.
+		// One with an offset that a listed segment has is left over from a compaction, or of another
+		// archiver.
 		if !ok || s.First < m.Next || f.Bytes > maxObjectBytes {
 			continue
 		}
@@ -278,7 +285,11 @@ func (w *writer) poll(ctx context.Context) error {
 	for _, e := range fetches.Errors() {
 		switch {
 		case errors.Is(e.Err, context.DeadlineExceeded):
-		case errors.Is(e.Err, kerr.OffsetOutOfRange):
+		case errors.Is(e.Err, kerr.OffsetOutOfRange): // the topic has lost what comes next, and perhaps more
+			// guard: archive: what was read is written before the run begins again
+			if err := w.writeAll(ctx, func(*open) bool { return true }); err != nil {
+				return err
+			}
 			return fmt.Errorf("%w: %s/%d: %w", errAgain, e.Topic, e.Partition, e.Err)
 		default:
 			return fmt.Errorf("kafka: %s/%d: %w", e.Topic, e.Partition, e.Err)

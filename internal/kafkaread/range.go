@@ -38,8 +38,26 @@ const StallTimeout = 30 * time.Second
 // last one. The slice may be empty, so each also serves as a sign of progress; each owns the records that it
 // gets, and reads them with Load or Map. opts say how to reach the brokers. An error of each ends the reading
 // and is returned as it is.
+//
+// Retention may delete the beginning of a span before it is read: then Read goes on at the topic's start.
 func Read(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
+) error {
+	return readFrom(ctx, opts, topic, maps.Clone(spans), kgo.NewOffset().AtStart(), each)
+}
+
+// ReadOn is Read for who has the deleted records from elsewhere: an offset that the topic does not have is
+// kerr.OffsetOutOfRange. It moves the beginnings of the spans behind what each took.
+func ReadOn(
+	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
+) error {
+	// guard: kafkaread: deleted records are an error for who has them elsewhere | kgo.NoResetOffset() -> kgo.NewOffset().AtStart()
+	return readFrom(ctx, opts, topic, spans, kgo.NoResetOffset(), each)
+}
+
+func readFrom(
+	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, reset kgo.Offset,
+	each func([]*kgo.Record) error,
 ) error {
 	start := map[int32]kgo.Offset{}
 	for id, span := range spans {
@@ -52,7 +70,7 @@ func Read(
 	}
 	client, err := kgo.NewClient(append(slices.Concat(Unpack(), opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // retention may delete the range's start while we read
+		kgo.ConsumeResetOffset(reset),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // a range may end with a transaction marker, and the end must be seen
 		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20),
@@ -80,6 +98,11 @@ func Read(
 		}
 		if err := each(wanted); err != nil {
 			return err
+		}
+		for _, r := range records {
+			span := spans[r.Partition]
+			span.From = min(span.To, max(span.From, r.Offset+1))
+			spans[r.Partition] = span
 		}
 	}
 	return nil

@@ -1,0 +1,170 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"path"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+)
+
+// The topic's start and the archive's files move while a reader reads them.
+
+// openTopic returns the topic with its archive, and what can be read of it.
+func openTopic(t *testing.T, cluster *kfake.Cluster, store blob.Store) (*Topic, kafkaread.Spans) {
+	t.Helper()
+	seeds := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	topic := NewTopic(seeds, kadm.NewClient(testkit.KafkaClient(t, cluster)), testkit.RawTopic, store.URL())
+	spans, err := topic.Bounds(t.Context())
+	require.NoError(t, err)
+	return topic, spans
+}
+
+// offsetsOf reads the spans, calls first before the first records are taken, and returns all offsets of
+// partition 0.
+func offsetsOf(t *testing.T, topic *Topic, spans kafkaread.Spans, first func()) (offsets []int64, err error) {
+	t.Helper()
+	err = topic.Read(t.Context(), spans, func(records []*kgo.Record) error {
+		if first != nil {
+			first()
+			first = nil
+		}
+		for _, r := range records {
+			offsets = append(offsets, r.Offset)
+		}
+		return nil
+	})
+	return offsets, err
+}
+
+func upTo(n int64) (all []int64) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+// guard: archive: a start that moves while the archive is read is not jumped over
+// guard: archive: records that nobody has any more are an error
+// guard: kafkaread: deleted records are an error for who has them elsewhere
+func TestAReplayReadsWhatRetentionDeletesMeanwhileFromTheArchive(t *testing.T) {
+	begin := func(t *testing.T) (*kfake.Cluster, blob.Store, *Topic, kafkaread.Spans) {
+		cluster, store := testkit.FakeKafka(t), folderStore(t)
+		random := rand.New(rand.NewPCG(1, 3))
+		produce(t, cluster, 0, some(random, 100)...)
+		archiveOnce(t, cluster, store, 4<<10)
+		produce(t, cluster, 0, some(random, 50)...)
+		deleteBelow(t, cluster, 0, 50)
+		topic, spans := openTopic(t, cluster, store)
+		require.Equal(t, kafkaread.Span{From: 0, To: 150}, spans[0])
+		return cluster, store, topic, spans
+	}
+	t.Run("archived", func(t *testing.T) {
+		cluster, store, topic, spans := begin(t)
+		got, err := offsetsOf(t, topic, spans, func() {
+			archiveOnce(t, cluster, store, 4<<10)
+			deleteBelow(t, cluster, 0, 120)
+		})
+		require.NoError(t, err)
+		require.Equal(t, upTo(150), got)
+	})
+	t.Run("not archived", func(t *testing.T) {
+		cluster, _, topic, spans := begin(t)
+		got, err := offsetsOf(t, topic, spans, func() { deleteBelow(t, cluster, 0, 120) })
+		require.ErrorContains(t, err, "pitches.raw/0: the records 100 to 119 were deleted from the topic")
+		require.Equal(t, upTo(100), got)
+	})
+}
+
+// guard: archive: what was read is written before the run begins again
+func TestWhatWasReadIsWrittenWhenTheStartOfTheTopicOvertakesIt(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), folderStore(t)
+	random := rand.New(rand.NewPCG(6, 1))
+	produce(t, cluster, 0, some(random, 50)...)
+	o := optionsOf(cluster, store, 32<<20)
+	o.Client, o.Once = append(o.Client, kgo.FetchMaxWait(10*time.Millisecond)), false
+	var isHeld atomic.Bool
+	held, released := make(chan struct{}), make(chan struct{})
+	cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if isHeld.CompareAndSwap(true, false) {
+			cluster.SleepControl(func() {
+				close(held)
+				<-released
+			})
+		}
+		return nil, nil, false
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var read, again sync.Once
+	o.Progress = func(done, _ int64) {
+		switch done {
+		case 50:
+			read.Do(func() { // the next fetch waits until records are gone that it asks for
+				isHeld.Store(true)
+				go func() {
+					<-held
+					produce(t, cluster, 0, some(random, 50)...)
+					deleteBelow(t, cluster, 0, 80)
+					close(released)
+				}()
+			})
+		case 20, 70: // 80 to 99
+			again.Do(stop)
+		}
+	}
+	r, err := Run(ctx, o)
+	require.NoError(t, err)
+	require.Equal(t, []kafkaread.Span{{Partition: 0, From: 50, To: 80}}, r.Gaps)
+	var offsets []int64
+	for _, record := range archived(t, cluster, store)[0] {
+		offsets = append(offsets, record.Offset)
+	}
+	require.Equal(t, append(upTo(50), upTo(100)[80:]...), offsets)
+}
+
+// changedStore is one whose manifest another process changes before every third replacement.
+type changedStore struct {
+	blob.Store
+	saves int
+}
+
+func (s *changedStore) Put(
+	ctx context.Context, name string, content []byte, condition string,
+) (string, error) {
+	if path.Base(name) == manifestName {
+		s.saves++
+		was, _, err := s.Read(ctx, name, maxManifestBytes)
+		if err == nil && s.saves%3 == 0 {
+			_, err = s.Store.Put(ctx, name, append(was, '\n'), blob.Always)
+		}
+		if err != nil && !errors.Is(err, blob.ErrNotFound) {
+			return "", err
+		}
+	}
+	return s.Store.Put(ctx, name, content, condition)
+}
+
+// guard: archive: a run that gets on is not counted among those in a row
+func TestAnArchiverThatGetsOnBeginsAgainAsOftenAsItMust(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(7, 1)), 40)...)
+	store := &changedStore{Store: folderStore(t)}
+	archiveOnce(t, cluster, store, 1)
+	require.Greater(t, store.saves, 3*11)
+	require.Len(t, archived(t, cluster, store)[0], 40)
+}
