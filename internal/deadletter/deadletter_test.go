@@ -324,7 +324,9 @@ func (discards) RegistersOf(context.Context, []schemas.PitchID) ([]schemas.Store
 	return nil, nil
 }
 
-func (discards) DeadLettersSending(context.Context) ([]schemas.DeadLetterDecision, error) { return nil, nil }
+func (discards) DeadLettersSending(context.Context) ([]schemas.DeadLetterDecision, error) {
+	return nil, nil
+}
 
 func (discards) DecideDeadLetters(context.Context, []schemas.DeadLetterDecision) error { return nil }
 
