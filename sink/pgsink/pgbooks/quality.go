@@ -81,7 +81,7 @@ func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, 
 	if err != nil || u.Game == "" {
 		return rows, pg.Wrap("quality", err)
 	}
-	date, err := Games{b.db}.Date(ctx, u.Game)
+	date, err := Games(b).Date(ctx, u.Game)
 	for i := range rows {
 		// guard: games: pitches without a date are of their game's day | rows[i].GameDate == "" -> false
 		if rows[i].GameDate == "" {
