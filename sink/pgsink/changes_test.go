@@ -217,6 +217,28 @@ func TestANumberIsGivenAtTheCommit(t *testing.T) {
 	f.requireTable(t, s)
 }
 
+// guard: changes: a store that came back without any change has another feed
+func TestAStoreThatCameBackWithoutAnyChangeHasAnotherFeed(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewGenerator(1, 50)
+	reader := openReader(t, s)
+	for i := range 3 {
+		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(i, 1)))
+		require.NoError(t, err)
+	}
+	seen, err := reader.Changes(t.Context(), nil, 1)
+	require.NoError(t, err)
+	_, err = raw(t, s).Exec(t.Context(), `
+		DELETE FROM pitch_changes; DELETE FROM pitch_change_numbers; UPDATE pitch_change_feeds SET run = 'before'`)
+	require.NoError(t, err)
+	for i := range 5 {
+		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(10+i, 1)))
+		require.NoError(t, err)
+	}
+	_, err = reader.Changes(t.Context(), &schemas.FeedID{Feed: seen.Feed, Seq: seen.Newest}, 1)
+	require.ErrorIs(t, err, schemas.ErrFeedGone)
+}
+
 // guard: changes: a place that is not kept is told
 // guard: changes: a place that the store has lost is told
 func TestAReaderWhomTheFeedCannotLeadOnIsTold(t *testing.T) {
