@@ -168,6 +168,9 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 	if err != nil {
 		return nil, err
 	}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	source, hash, err := b.source(ctx)
 	return p.batches(source, hash), err
 }

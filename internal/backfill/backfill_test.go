@@ -9,9 +9,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -22,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// guard: backfill: a stray record does not end a batch
+// guard: backfill: a batch of which no record came is empty
 func TestABatchBeginsWhereItsRecordsDoAndNotAtAStray(t *testing.T) {
 	s := &Spec{Batches: "month", games: []game{{"5", "2024-05-01"}, {"7", "2024-06-30"}}}
 	p := newPlanner(s, kafkaread.Spans{0: {From: 100, To: 1700}, 1: {Partition: 1, To: 30}})
@@ -53,6 +55,104 @@ func TestABatchBeginsWhereItsRecordsDoAndNotAtAStray(t *testing.T) {
 	require.Equal(t, batches[1].End, batches[2].End, "of June no record came")
 	require.Equal(t, []int64{800, 830, 0}, []int64{batches[0].Records, batches[1].Records, batches[2].Records})
 	require.Equal(t, "0:900,1:0", place(batches[0].End))
+}
+
+// A wrong date that is later than all, or of a batch without other records here, ends no batch.
+func TestARecordWithAWrongDateEndsNoBatch(t *testing.T) {
+	for _, wrong := range []string{"2024-09-30", "2024-04-03", "2023-01-01"} {
+		p := newPlanner(&Spec{Batches: "date"}, kafkaread.Spans{0: {To: 91}})
+		offset := int64(0)
+		for _, run := range []struct {
+			n    int
+			date string
+		}{{20, "2024-04-01"}, {1, wrong}, {10, "2024-04-01"}, {30, "2024-04-02"}, {30, "2024-04-03"}} {
+			for range run.n {
+				require.NoError(t, p.add(0, offset, "", run.date))
+				offset++
+			}
+		}
+		records := map[string]int64{}
+		for _, b := range p.batches("here", "hash") {
+			records[b.Name] = b.Records
+		}
+		want := map[string]int64{"2024-04-01": 31, "2024-04-02": 30, "2024-04-03": 30}
+		if records[wrong] == 0 {
+			want[wrong] = 0
+		}
+		require.Equal(t, want, records, wrong)
+	}
+}
+
+// guard: backfill: a source without dates is an error
+func TestASourceWithoutDatesIsAnError(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	brokers := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	b := &backfill{o: Options{Spec: &Spec{Batches: "month"}, Replay: replay.Options{
+		Live: target.Options{TopicRaw: testkit.RawTopic}, Processor: processor.Options{Kafka: brokers},
+	}}}
+	require.NoError(t, b.connect())
+	defer b.client.Close()
+	plan := func() error {
+		_, err := b.plan(t.Context())
+		return err
+	}
+	require.NoError(t, plan(), "an empty topic has no batch")
+	for range 100 {
+		r := &kgo.Record{Topic: testkit.RawTopic, Key: []byte("7"), Value: []byte("{}")}
+		require.NoError(t, b.client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	require.ErrorContains(t, plan(), "none of the 100 records has a date: send the header game_date")
+	b.o.Spec.games = []game{{"7", "2024-04-01"}}
+	require.NoError(t, plan())
+}
+
+// guard: target: what a dropped target had is brought in again
+func TestABackfillOfADroppedTargetBeginsAgain(t *testing.T) {
+	cfg := pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream"}
+	for _, schema := range []string{"pitchstream", "pitchstream_history"} {
+		store, err := pgsink.Open(pgsink.Config{URL: cfg.URL, Schema: schema})
+		require.NoError(t, err)
+		_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+		require.NoError(t, err)
+		store.Close()
+	}
+	targets, err := pgadmin.OpenTargets(cfg, "pitchstream_serving")
+	require.NoError(t, err)
+	defer targets.Close()
+	books := pgadmin.NewBackfills(targets)
+	require.NoError(t, books.Ensure(t.Context()))
+	history := schemas.Target{Name: "history", Schema: "pitchstream_history"}
+	require.NoError(t, targets.Register(t.Context(), history))
+	counts := schemas.ReplayCounts{Records: 20, Rows: 20}
+	offsets := map[int32]int64{0: 20}
+	batches := []schemas.BackfillBatch{
+		{Number: 1, Name: "2024-04", State: schemas.BatchPassed, End: offsets, Records: 20, Counts: counts, Seconds: 3},
+		{Number: 2, Name: "2024-05", State: schemas.BatchAccepted, End: offsets, Records: 20, Reason: "rained out"},
+		{Number: 3, Name: "2024-06", State: schemas.BatchPlanned, End: offsets, Records: 20},
+	}
+	for name, of := range map[string]string{"s": "history", "other": "2023"} {
+		f := schemas.Backfill{Name: name, Target: of, SHA256: "abc", By: "me@here"}
+		require.NoError(t, books.Begin(t.Context(), f, batches))
+	}
+	require.NoError(t, targets.Drop(t.Context(), history))
+	find := func(name string) []schemas.BackfillBatch {
+		_, found, err := books.Find(t.Context(), name)
+		require.NoError(t, err)
+		return found
+	}
+	require.Equal(t, batches, find("other"))
+	var want []schemas.BackfillBatch
+	for _, b := range batches {
+		want = append(want, schemas.BackfillBatch{
+			Number: b.Number, Name: b.Name, State: schemas.BatchPlanned, End: offsets, Records: 20,
+		})
+	}
+	require.Equal(t, want, find("s"))
+	audit, err := books.Audit(t.Context(), "s", 10)
+	require.NoError(t, err)
+	require.Equal(t, "planned", audit[0].Action)
+	require.Equal(t, "target history was dropped: 2 batches are brought in again", audit[0].Detail)
+	require.Len(t, audit, 2)
 }
 
 // guard: backfill: the runs of a plan are bounded

@@ -15,7 +15,8 @@ import (
 //
 // Three facts are not obvious. A batch is a range of offsets, so that a replay reads each record once and the
 // target's position moves with the batches. Records of a season come in the order of their days, but for
-// strays: late corrections and wrong dates. So a batch begins at its first run of records that is no stray.
+// strays: late corrections and wrong dates. So a batch begins where the fewest records are on the wrong side:
+// earlier ones behind it, its own and later ones before it.
 type planner struct {
 	byMonth bool
 	dates   map[string]string // of games, from the schedule
@@ -34,11 +35,7 @@ type run struct {
 
 type dates struct{ from, to string }
 
-const (
-	maxRuns    = 200_000
-	strayShare = 100 // a run of fewer than one in so many records of its batch is a stray
-	strayMost  = 50  // but none of so many
-)
+const maxRuns = 200_000
 
 func newPlanner(s *Spec, spans kafkaread.Spans) *planner {
 	p := &planner{
@@ -130,27 +127,51 @@ func (p *planner) batches(source, sha256 string) []schemas.BackfillBatch {
 
 // begins returns where each batch and those after it begin in a partition.
 func (p *planner) begins(partition int32, names []string) []int64 {
-	of := map[string]int64{}
-	for _, r := range p.runs[partition] {
-		of[r.batch] += r.records
-	}
-	first := map[string]int64{}
-	for _, r := range p.runs[partition] {
-		// guard: backfill: a stray record does not end a batch | r.records*strayShare < of[r.batch] -> false
-		isStray := r.records < strayMost && r.records*strayShare < of[r.batch]
-		if _, ok := first[r.batch]; !ok && !isStray {
-			first[r.batch] = r.first
-		}
+	runs := p.runs[partition]
+	numbers := make([]int, len(runs))
+	for i, r := range runs {
+		numbers[i], _ = slices.BinarySearch(names, r.batch)
 	}
 	begins := make([]int64, len(names))
 	next := p.spans[partition].To
-	for i, name := range slices.Backward(names) {
-		if at, ok := first[name]; ok {
-			next = min(next, at)
+	for number := range slices.Backward(names) {
+		// wrong is how many records more are on the wrong side if the batch begins behind a run than if it
+		// begins before all of them.
+		wrong, least, at := int64(0), int64(0), p.spans[partition].From
+		for i, r := range runs {
+			if wrong < least || i == 0 {
+				least, at = wrong, r.first
+			}
+			if numbers[i] >= number {
+				wrong += r.records
+			} else {
+				wrong -= r.records
+			}
 		}
-		begins[i] = next
+		// guard: backfill: a batch of which no record came is empty
+		if wrong < least || len(runs) == 0 {
+			at = p.spans[partition].To
+		}
+		next = min(next, at)
+		begins[number] = next
 	}
 	return begins
+}
+
+// check returns an error if nothing says when the records were, because then no batch would have them.
+func (p *planner) check() error {
+	records := int64(0)
+	for _, runs := range p.runs {
+		for _, r := range runs {
+			records += r.records
+		}
+	}
+	// guard: backfill: a source without dates is an error
+	if records > 0 && len(p.of) == 0 {
+		return fmt.Errorf("none of the %d records has a date: send the header %s, or give a schedule with the "+
+			"games of the records' header %s or key", records, schemas.HeaderGameDate, schemas.HeaderGamePK)
+	}
+	return nil
 }
 
 // place returns the offsets of a batch's end as a place of a replay.

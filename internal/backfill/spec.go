@@ -27,8 +27,8 @@ import (
 type Spec struct {
 	Name   string `yaml:"name"`
 	Target string `yaml:"target"`
-	// Files are loaded into the raw topic, one batch each. Without them the batches are those of the topic, with
-	// what the archive holds beyond it.
+	// Files are loaded into the raw topic, one batch each. Without them the batches are those of the topic,
+	// with what the archive holds beyond it.
 	Files    []Files `yaml:"files"`
 	Archive  string  `yaml:"archive"`
 	Batches  string  `yaml:"batches"`  // month or date; not for Files

@@ -49,7 +49,8 @@ type Options struct {
 	From, To  Place             // [From, To); Position is for From, with a target beside live and all games
 	Archive   string            // of the raw topic, read where the topic has a record no more; "": none
 	Game      string            // only the records of this game; "": of all games
-	// FromDate and ToDate select the records whose header game_date is one of these days, YYYY-MM-DD; "": all.
+	// FromDate and ToDate select the records whose header game_date is one of these days, YYYY-MM-DD; "":
+	// all.
 	FromDate, ToDate string
 	// DeadLetters sends a dead letter for each record that is rejected. Into live they were sent already.
 	DeadLetters bool
@@ -57,8 +58,8 @@ type Options struct {
 	LiveFirst   bool          // give way to the live stream
 	MaxLiveLag  time.Duration // with LiveFirst: pause while a live record has waited for longer
 	Parallel    int           // partitions that are read side by side
-	// Progress is called with the records that are done, and how many there are; calls do not overlap. nil: not
-	// called.
+	// Progress is called with the records that are done, and how many there are; calls do not overlap. nil:
+	// not called.
 	Progress func(done, total int64)
 }
 
@@ -252,6 +253,10 @@ func (r *replay) unfinished(ctx context.Context) (*schemas.ReplayState, error) {
 	}
 	r.o.Game, r.o.DeadLetters = asked.Game, asked.DeadLetters
 	r.o.FromDate, r.o.ToDate = asked.FromDate, asked.ToDate
+	// guard: replay: a resumed replay lacks what it was asked for, not what the flags say
+	if r.o.From, err = ParsePlace(asked.From); err != nil {
+		return nil, fmt.Errorf("replay %s: from: %w", found.ID, err)
+	}
 	return found, nil
 }
 

@@ -86,6 +86,31 @@ func TestRunCountsTheRecordsOfItsPart(t *testing.T) {
 	require.ErrorContains(t, err, "topic raw has no partition 5")
 }
 
+// guard: replay: a resumed replay lacks what it was asked for, not what the flags say
+func TestAResumedReplayEndsAsTheOneThatBeganIt(t *testing.T) {
+	o, client := openReplay(t)
+	for i := range 20 {
+		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	var err error
+	o.From, err = ParsePlace("0:2,1:4")
+	require.NoError(t, err)
+	o.To, err = ParsePlace("end")
+	require.NoError(t, err)
+	killed := &replay{o: o, log: o.Processor.Log}
+	require.NoError(t, killed.open(t.Context()))
+	killed.close()
+	o.Resume = killed.state.ID
+	o.From, err = ParsePlace("start") // as the flag's default is
+	require.NoError(t, err)
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+	require.Empty(t, r.Missing)
+	require.EqualValues(t, 14, r.Counts.Records)
+}
+
 // A replay with an archive reads what the topic has no more, and sends each dead letter once.
 // guard: archive: records and offsets are committed together
 func TestRunReadsWhatIsGoneFromTheArchive(t *testing.T) {

@@ -137,7 +137,8 @@ func (t *Targets) point(ctx context.Context, tx *pg.Tx, schema string) error {
 	}
 	for _, view := range has {
 		name, from := t.sql("{serving}."+view), pg.Quote(schema)+"."+view
-		// A view with other columns cannot be replaced. The savepoint keeps the transaction alive after that error.
+		// A view with other columns cannot be replaced. The savepoint keeps the transaction alive after that
+		// error.
 		err := tx.Savepoint(ctx, func() error {
 			return tx.Script(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
 		})
@@ -287,8 +288,8 @@ func (t *Targets) Promotions(ctx context.Context, most int) ([]schemas.Promotion
 	return list, pg.Wrap("promotions", err)
 }
 
-// Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or
-// if it is live.
+// Drop removes a target's schema and its line in the list, and has its backfills begin again. It returns an
+// error if readers see the target, or if it is live.
 func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 	return t.change(ctx, "dropping "+target.Name, func(tx *pg.Tx) error {
 		forget := t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`)
@@ -302,8 +303,28 @@ func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 		if gone == 0 || target.Schema == t.live || target.Schema == t.serving {
 			return errors.New("readers see it, or it is not there")
 		}
+		// guard: target: what a dropped target had is brought in again
+		if err := t.planAgain(ctx, tx, target.Name); err != nil {
+			return err
+		}
 		return tx.Script(ctx, `DROP SCHEMA IF EXISTS `+pg.Quote(target.Schema)+` CASCADE`)
 	})
+}
+
+// planAgain has the backfills of a target that is dropped bring in every batch again.
+func (t *Targets) planAgain(ctx context.Context, tx *pg.Tx, name string) error {
+	if there, err := t.exists(ctx, tx, "backfill_audit"); err != nil || !there {
+		return err
+	}
+	_, err := pg.Exec(ctx, tx, t.sql(`WITH again AS (
+		UPDATE {serving}.backfill_batches AS b SET state = 'planned', changed_at = clock_timestamp(),
+			batch = b.batch || '{"state": "planned", "counts": {}, "gates": null, "seconds": 0, "reason": ""}'
+		FROM {serving}.backfills AS f WHERE f.name = b.backfill AND f.target = $1 AND b.state <> 'planned'
+		RETURNING f.name, f.sha256)
+	INSERT INTO {serving}.backfill_audit (backfill, by, action, batch, source, sha256, detail)
+	SELECT name, session_user, 'planned', '', '', sha256,
+		format('target %s was dropped: %s batches are brought in again', $1::text, count(*)) FROM again GROUP BY name, sha256`), name)
+	return err
 }
 
 // Pitches returns the number of current rows in a schema, −1 if it is missing or another build's.
