@@ -61,7 +61,7 @@ timestamp, and then the greatest offset. At the same revision, --timestamp now t
 ones and corrections alike. An older timestamp supersedes none that is newer: for history that must never win, give a time
 before the games, as --timestamp 2000-01-01T00:00:00Z. Do not rely on --timestamp mtime for that, because a copied file may
 have the time of its copy. --revision N supersedes every smaller revision. If --ids gives no event_time, the timestamp is also
-the time of the pitch.
+the time of the pitch. A time that the topic's retention.ms has passed is refused, because Kafka would soon delete the record.
 
 A load with a fixed --timestamp may be repeated at any time, because a record that arrives twice changes nothing. With now, a
 repetition is newer: it supersedes what came in between at the same revision. To continue a load, use --state.

@@ -23,6 +23,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
@@ -131,6 +132,12 @@ func Plan(ctx context.Context, o Options) ([]schemas.BackfillBatch, error) {
 
 func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, err error) {
 	s := b.o.Spec
+	if len(s.Files) > 0 {
+		// guard: backfill: files whose records the topic would delete are not planned | instead
+		if err := kafkasink.RefuseOld(ctx, b.admin, b.o.Replay.Live.TopicRaw, s.Timestamp); err != nil {
+			return nil, err
+		}
+	}
 	for i, f := range s.Files {
 		batch := schemas.BackfillBatch{Number: i + 1, Name: f.Path, Source: f.Path, State: schemas.BatchPlanned}
 		batch.FromDate, batch.ToDate, _ = datesOf(f.Dates)

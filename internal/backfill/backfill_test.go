@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
@@ -204,12 +206,32 @@ func TestAFileOfABackfillIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "more than 1048576 bytes")
 }
 
+// guard: backfill: files whose records the topic would delete are not planned
+func TestFilesWhoseRecordsTheTopicWouldDeleteAreNotPlanned(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	admin := kadm.NewClient(testkit.KafkaClient(t, cluster))
+	days := "7776000000"
+	configs := []kadm.AlterConfig{{Name: "retention.ms", Value: &days}}
+	_, err := admin.AlterTopicConfigs(t.Context(), configs, testkit.RawTopic)
+	require.NoError(t, err)
+	s := &Spec{Name: "season", Target: "history", Files: []Files{{Path: t.TempDir()}}}
+	require.NoError(t, s.check())
+	b := &backfill{o: Options{Spec: s}, admin: admin}
+	b.o.Replay.Live.TopicRaw = testkit.RawTopic
+	_, err = b.plan(t.Context())
+	require.ErrorContains(t, err, "keeps records for 2160h0m0s, and would delete those of 2000-01-01T00:00:00Z")
+	s.Timestamp = time.Now()
+	_, err = b.plan(t.Context())
+	require.NoError(t, err)
+}
+
 // guard: backfill: files that have changed since the plan are not loaded
 func TestFilesThatHaveChangedAreNotLoaded(t *testing.T) {
 	folder := t.TempDir()
 	game := filepath.Join(folder, "game.jsonl")
 	require.NoError(t, os.WriteFile(game, []byte("{}\n"), 0o600))
-	b := &backfill{o: Options{Spec: &Spec{Files: []Files{{Path: folder}}}}}
+	admin := kadm.NewClient(testkit.KafkaClient(t, testkit.FakeKafka(t)))
+	b := &backfill{o: Options{Spec: &Spec{Files: []Files{{Path: folder}}}}, admin: admin}
 	var err error
 	b.batches, err = b.plan(t.Context())
 	require.NoError(t, err)

@@ -127,6 +127,7 @@ func TestReplicasAndLeadersOfPartitions(t *testing.T) {
 	}
 }
 
+// guard: doctor: a retention that old timestamps do not survive is noted
 func TestRulesOfAClusterOfThree(t *testing.T) {
 	k := &kafkaExam{exam: &exam{o: Options{Backfill: time.Hour, MaxRecordBytes: 1 << 20}}, l: &list{},
 		brokers: 3}
@@ -141,12 +142,17 @@ func TestRulesOfAClusterOfThree(t *testing.T) {
 		defer func() { settings[name] = before }()
 		l := &list{}
 		l.apply("", "", settings, k.topicRules(role{"raw", "r"}, 3))
-		return names(l)
+		var found []string
+		for _, f := range l.found {
+			found = append(found, string(f.Severity)+": "+f.Name)
+		}
+		return found
 	}
-	require.Empty(t, check("retention.ms", "3600000"), "as long as the backfill")
-	require.Equal(t, []string{"retention.ms"}, check("retention.ms", "3599999"))
-	require.Equal(t, []string{"min.insync.replicas"}, check("min.insync.replicas", "1"))
-	require.Equal(t, []string{"min.insync.replicas"}, check("min.insync.replicas", "3"))
+	require.Equal(t, []string{"note: retention.ms"}, check("retention.ms", "3600000"), "as long as the backfill")
+	require.Equal(t, []string{"error: retention.ms"}, check("retention.ms", "3599999"))
+	require.Empty(t, check("retention.ms", "-1"))
+	require.Equal(t, []string{"error: min.insync.replicas"}, check("min.insync.replicas", "1"))
+	require.Equal(t, []string{"warning: min.insync.replicas"}, check("min.insync.replicas", "3"))
 }
 
 func TestTopicThatWasCreatedAnewIsNamed(t *testing.T) {

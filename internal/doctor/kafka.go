@@ -391,6 +391,10 @@ func (k *kafkaExam) topicRules(r role, replicas int) []rule {
 				"one",
 			alter("message.timestamp.type=CreateTime")},
 		rule{"retention.ms", shorter(k.o.Backfill), Error, late, alter("retention.ms=-1")},
+		// guard: doctor: a retention that old timestamps do not survive is noted
+		rule{"retention.ms", within(float64(k.o.Backfill.Milliseconds()), math.Inf(1)), Note,
+			"old games cannot be loaded with a timestamp beyond it, as load recommends: Kafka would delete them",
+			alter("retention.ms=-1")},
 		rule{"retention.bytes", within(0, math.Inf(1)), Warning,
 			"records are deleted by size, however young they are", alter("retention.bytes=-1")},
 		rule{"max.message.bytes", within(0, float64(k.o.MaxRecordBytes-1)), Warning,

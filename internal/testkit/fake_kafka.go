@@ -16,14 +16,30 @@ import (
 // RawTopic is the topic of FakeKafka.
 const RawTopic = "pitches.raw"
 
-// FakeKafka starts a Kafka in memory with an empty RawTopic of three partitions.
+// FakeKafka starts a Kafka in memory with an empty RawTopic of three partitions, which keeps its records.
 func FakeKafka(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
 	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, RawTopic)}, opts...)
 	cluster, err := kfake.NewCluster(opts...)
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
+	KeepRecords(t, kgo.SeedBrokers(cluster.ListenAddrs()...))
 	return cluster
+}
+
+// KeepRecords has RawTopic keep its records for ever, as `pitchstream topics` makes it.
+func KeepRecords(t testing.TB, client ...kgo.Opt) {
+	t.Helper()
+	c, err := kgo.NewClient(client...)
+	require.NoError(t, err)
+	defer c.Close()
+	forever := "-1"
+	configs := []kadm.AlterConfig{{Name: "retention.ms", Value: &forever}}
+	answers, err := kadm.NewClient(c).AlterTopicConfigs(t.Context(), configs, RawTopic)
+	require.NoError(t, err)
+	for _, answer := range answers {
+		require.NoError(t, answer.Err)
+	}
 }
 
 // KafkaClient opens a client of a Kafka in memory.

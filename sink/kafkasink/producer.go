@@ -35,6 +35,7 @@ type Producer struct {
 	limit int32 // the topic's max.message.bytes, as an upper bound for batches
 	// replacesTimes reports that the topic replaces the timestamps of records by the times of their arrival.
 	replacesTimes bool
+	keeps         time.Duration // for how long the topic keeps records; 0: for ever, or not known
 	// trouble is why the last connection to a broker failed, nil after one that succeeded. A time-out quotes it.
 	trouble atomic.Pointer[error]
 }
@@ -133,6 +134,7 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 	settings, _ := topicSettings(ctx, admin, p.o.Topic) // not every user may read them
 	has := settings[timestampType]
 	p.replacesTimes = has != "" && has != createTime
+	p.keeps = retention(settings)
 	limit, err := batchLimit(p.o.Topic, settings)
 	if err != nil || limit < 512 { // not a limit that can be meant
 		limit = int32(p.o.MaxRecordBytes)
@@ -144,12 +146,16 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 // Send gives a record to the brokers. It waits for its turn (RecordsPerSecond) and for room
 // (MaxInFlightBytes). The Producer owns the record and what it points to until it calls acked, with nil or
 // with the reason why the record was not taken. If Send itself fails, because ctx ended, or because the topic
-// would replace the record's timestamp, acked is not called.
+// would replace the record's timestamp or delete the record for its age, acked is not called.
 func (p *Producer) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
 	// guard: load: a topic that replaces timestamps is refused
 	if p.replacesTimes && !rec.Timestamp.IsZero() {
 		return fmt.Errorf("the topic %s replaces the times of records by those of their arrival, so that old "+
 			"pitches win over newer ones: run: %s", p.o.Topic, alterCommand(p.o.Topic, timestampType+"="+createTime))
+	}
+	// guard: load: what the topic would delete for its age is not sent
+	if err := tooOld(p.o.Topic, p.keeps, rec.Timestamp); err != nil {
+		return err
 	}
 	if p.pace != nil {
 		if err := p.pace.Wait(ctx); err != nil {

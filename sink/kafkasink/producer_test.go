@@ -137,6 +137,41 @@ func TestProducerRefusesToHaveATimestampReplaced(t *testing.T) {
 	require.Equal(t, []int{0}, a.got)
 }
 
+// guard: load: what the topic would delete for its age is not sent
+func TestProducerRefusesWhatTheTopicWouldDelete(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	client := testkit.KafkaClient(t, cluster)
+	admin := kadm.NewClient(client)
+	set := func(key, value string) {
+		configs := []kadm.AlterConfig{{Name: key, Value: &value}}
+		_, err := admin.AlterTopicConfigs(t.Context(), configs, testkit.RawTopic)
+		require.NoError(t, err)
+	}
+	old := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	set("retention.ms", "7776000000") // 90 days
+	p := openTestProducer(t, cluster, ProducerOptions{})
+	var a acks
+	err := p.Send(t.Context(), &kgo.Record{Timestamp: old}, a.note(0))
+	require.EqualError(t, err, "the topic pitches.raw keeps records for 2160h0m0s, and would delete those of "+
+		"2000-01-01T00:00:00Z before they are processed: give a later timestamp, load into a topic of its own, or "+
+		"run: kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name pitches.raw "+
+		"--add-config retention.ms=-1")
+	require.Equal(t, err, RefuseOld(t.Context(), admin, testkit.RawTopic, old))
+	require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("now")}, a.note(1)))
+	young := time.Now().Add(-89 * 24 * time.Hour)
+	require.NoError(t, p.Send(t.Context(), &kgo.Record{Timestamp: young}, a.note(2)))
+	require.NoError(t, p.Flush(t.Context()))
+	p.Close()
+	require.Equal(t, []int{1, 2}, a.got)
+
+	for key, value := range map[string]string{"retention.ms": "-1", "cleanup.policy": "compact"} {
+		set("retention.ms", "7776000000")
+		set("cleanup.policy", "delete")
+		set(key, value)
+		require.NoError(t, RefuseOld(t.Context(), admin, testkit.RawTopic, old), key)
+	}
+}
+
 // A record that the topic does not take fails alone.
 func TestProducerRefusals(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
@@ -225,6 +260,7 @@ func virtualProducer(t *testing.T, o ProducerOptions) (*Producer, *kfake.Cluster
 	t.Cleanup(cluster.Close)
 	o.Client = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}
 	o.Topic = testkit.RawTopic
+	testkit.KeepRecords(t, o.Client...)
 	p, err := OpenProducer(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)

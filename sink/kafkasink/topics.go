@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,6 +203,35 @@ func batchLimit(topic string, settings map[string]string) (int32, error) {
 		return 0, fmt.Errorf("kafka: max.message.bytes of topic %s: %w", topic, err)
 	}
 	return int32(n), nil
+}
+
+// RefuseOld returns an error if a topic would soon delete records with a timestamp, because they are older
+// than it keeps records. It returns none if the settings of the topic may not be read.
+func RefuseOld(ctx context.Context, admin *kadm.Client, topic string, at time.Time) error {
+	settings, _ := topicSettings(ctx, admin, topic)
+	return tooOld(topic, retention(settings), at)
+}
+
+// tooOld refuses a timestamp beyond the retention of a topic, 0 if there is none. Kafka deletes a segment by
+// the newest timestamp in it, so that what was loaded with an old one goes at the next check, processed or
+// not.
+func tooOld(topic string, keeps time.Duration, at time.Time) error {
+	if keeps == 0 || at.IsZero() || time.Since(at) <= keeps {
+		return nil
+	}
+	return fmt.Errorf("the topic %s keeps records for %v, and would delete those of %s before they are "+
+		"processed: give a later timestamp, load into a topic of its own, or run: %s", topic, keeps,
+		at.UTC().Format(time.RFC3339), alterCommand(topic, "retention.ms=-1"))
+}
+
+// retention returns for how long a topic with these settings keeps records; 0: for ever, or not known.
+func retention(settings map[string]string) time.Duration {
+	ms, err := strconv.ParseInt(settings["retention.ms"], 10, 64)
+	isForever := ms < 0 || ms > math.MaxInt64/int64(time.Millisecond)
+	if err != nil || isForever || !strings.Contains(settings["cleanup.policy"], "delete") {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // topicSettings returns the settings of a topic by Kafka's names.
