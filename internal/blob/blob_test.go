@@ -2,6 +2,7 @@ package blob_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -169,4 +171,44 @@ func TestAWrongPlaceSaysWhatIsWanted(t *testing.T) {
 	store, err := blob.Open(testkit.S3(t))
 	require.NoError(t, err)
 	require.NotContains(t, store.URL(), "?")
+}
+
+// guard: blob: the conditions of a folder hold among processes
+func TestTheConditionsOfAFolderHoldAmongProcesses(t *testing.T) {
+	dir := t.TempDir()
+	add := func() error { // as a process does that has the folder open for itself
+		store, err := blob.Open(dir)
+		if err != nil {
+			return err
+		}
+		for done := 0; done < 50; {
+			content, at, err := store.Read(t.Context(), "n", 100)
+			condition, n := at.Tag, 0
+			if errors.Is(err, blob.ErrNotFound) {
+				condition = blob.Absent
+			} else if n, err = strconv.Atoi(string(content)); err != nil {
+				return err
+			}
+			_, err = store.Put(t.Context(), "n", []byte(strconv.Itoa(n+1)), condition)
+			if err == nil {
+				done++
+			} else if !errors.Is(err, blob.ErrChanged) {
+				return err
+			}
+		}
+		return nil
+	}
+	var group errgroup.Group
+	for range 4 {
+		group.Go(add)
+	}
+	require.NoError(t, group.Wait())
+	content, err := os.ReadFile(filepath.Join(dir, "n"))
+	require.NoError(t, err)
+	require.Equal(t, "200", string(content))
+	store, err := blob.Open(dir)
+	require.NoError(t, err)
+	found, err := store.List(t.Context(), "")
+	require.NoError(t, err)
+	require.Len(t, found, 1, "the lock is not listed")
 }

@@ -15,14 +15,17 @@ import (
 )
 
 // folder is a Store in a folder of this machine. A file is written under a hidden name and renamed. The
-// conditions of Put hold among the goroutines of this process and, as long as no two processes write at the
-// very same moment, among processes.
+// conditions of Put hold among all processes of a system with locks, because a lock is held from the check to
+// the rename.
 type folder struct {
 	root string
 	mu   sync.Mutex // held from the check of a condition to the rename
 }
 
-const hiddenStart = ".unfinished-"
+const (
+	hiddenStart = ".unfinished-"
+	lockName    = hiddenStart + "lock" // below the root; it stays, because another process may wait for it
+)
 
 func (f *folder) URL() string { return f.root }
 
@@ -106,6 +109,15 @@ func (f *folder) Put(ctx context.Context, name string, content []byte, condition
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if condition != Always {
+		if err := os.MkdirAll(f.root, 0o755); err != nil {
+			return "", fmt.Errorf("storage: %w", err)
+		}
+		// guard: blob: the conditions of a folder hold among processes | lock(f.path(lockName)) -> func() {}, error(nil)
+		unlock, err := lock(f.path(lockName))
+		if err != nil {
+			return "", fmt.Errorf("storage: lock: %w", err)
+		}
+		defer unlock()
 		_, at, err := f.Read(ctx, name, 1<<40)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return "", err
