@@ -315,6 +315,14 @@ func (a *Archive) Spans(partition int32) (spans []kafkaread.Span) {
 	return spans
 }
 
+// tag returns the state of a partition's manifest, "" if there is none.
+func (a *Archive) tag(partition int32) string {
+	if m := a.parts[partition]; m != nil {
+		return m.tag
+	}
+	return ""
+}
+
 // covered returns the first range at or behind an offset that the archive covers, below end; end and end if
 // there is none.
 func (a *Archive) covered(partition int32, offset, end int64) (from, to int64) {

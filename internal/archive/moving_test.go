@@ -89,6 +89,30 @@ func TestAReplayReadsWhatRetentionDeletesMeanwhileFromTheArchive(t *testing.T) {
 	})
 }
 
+// guard: archive: a reader beside compact reads the merged segments
+func TestAReaderBesideCompactReadsEachRecordOnce(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), folderStore(t)
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(1, 5)), 100)...)
+	archiveOnce(t, cluster, store, 4<<10)
+	deleteBelow(t, cluster, 0, 100)
+	topic, spans := openTopic(t, cluster, store)
+	got, err := offsetsOf(t, topic, spans, func() {
+		_, err := Compact(t.Context(), selection(store), 64<<10, false)
+		require.NoError(t, err)
+	})
+	require.NoError(t, err)
+	require.Equal(t, upTo(100), got)
+
+	m := manifests(t, cluster, store)[0]
+	require.Greater(t, len(m.Segments), 3)
+	topic, spans = openTopic(t, cluster, store)
+	got, err = offsetsOf(t, topic, spans, func() {
+		require.NoError(t, store.Delete(t.Context(), path.Join(m.folder(), m.Segments[3].name())))
+	})
+	require.ErrorIs(t, err, blob.ErrNotFound, "the manifest lists it still")
+	require.Equal(t, upTo(m.Segments[3].First), got)
+}
+
 // guard: archive: what was read is written before the run begins again
 func TestWhatWasReadIsWrittenWhenTheStartOfTheTopicOvertakesIt(t *testing.T) {
 	cluster, store := testkit.FakeKafka(t), folderStore(t)

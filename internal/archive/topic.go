@@ -182,6 +182,16 @@ func (t *Topic) readArchive(
 			left[id] = span
 			return nil
 		})
+		// guard: archive: a reader beside compact reads the merged segments | errors.Is(err, blob.ErrNotFound) -> false
+		if errors.Is(err, blob.ErrNotFound) { // compacted since its manifest was read
+			was := t.archive.tag(id)
+			if err := t.openArchive(ctx); err != nil {
+				return err
+			}
+			if t.archive.tag(id) != was {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
