@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -98,6 +99,7 @@ func twoServers(t *testing.T) (standby, primary *localpg.Server) {
 }
 
 // guard: a writer and a server refuse a standby
+// guard: a server reads from the standby that it is given
 // guard: a server that ceased to be the primary loses all connections
 func TestAWriterGoesOnWhenItsNameLeadsToThePrimaryAgain(t *testing.T) {
 	standby, primary := twoServers(t)
@@ -126,7 +128,13 @@ func TestAWriterGoesOnWhenItsNameLeadsToThePrimaryAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, reader.Ping(t.Context()), "a reader takes a standby")
 		reader.Close()
-		server, err := pgread.OpenPrimary(cfg)
+		one, err := pgread.OpenPrimary(cfg)
+		require.NoError(t, err)
+		require.NoError(t, one.Ping(t.Context()), "so does a server that is given one")
+		one.Close()
+		several := cfg
+		several.URL = strings.Replace(cfg.URL, "@"+n.addr, "@"+n.addr+","+newName(t, standby.Addr).addr, 1)
+		server, err := pgread.OpenPrimary(several)
 		require.NoError(t, err)
 		if err := server.Ping(t.Context()); c.more == "" {
 			require.ErrorContains(t, err, c.refused, "a server does not")

@@ -42,7 +42,7 @@ func Open(cfg Config) (*Reader, error) {
 }
 
 // OpenPrimary is Open for a server of many answers, of which a later one must not be older. It refuses a
-// standby, unless the URL has target_session_attrs.
+// standby where the URL names several servers, unless the URL has target_session_attrs.
 func OpenPrimary(cfg Config) (*Reader, error) {
 	db, err := pg.OpenPrimaryReader(cfg, "pitchstream serve", statementTimeout)
 	if err != nil {

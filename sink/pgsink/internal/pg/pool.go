@@ -130,8 +130,9 @@ func OpenReader(cfg Config, application string, timeout time.Duration) (*DB, err
 	return openReader(cfg, application, timeout, false)
 }
 
-// OpenPrimaryReader is OpenReader for one whose answers must not go back. A standby, which may lag behind an
-// earlier answer, is refused, unless the URL has target_session_attrs.
+// OpenPrimaryReader is OpenReader for one whose answers must not go back. Where the URL names several
+// servers, it refuses a standby, which may lag behind an earlier answer. A URL with one server, or with
+// target_session_attrs, is taken at its word.
 func OpenPrimaryReader(cfg Config, application string, timeout time.Duration) (*DB, error) {
 	return openReader(cfg, application, timeout, true)
 }
@@ -147,6 +148,14 @@ func openReader(cfg Config, application string, timeout time.Duration, wantsPrim
 		settings: setStatement(slices.Concat(common, limits)...), local: time.Now, wantsPrimary: wantsPrimary,
 	}
 	return db, db.open(application, 8, 2*time.Second)
+}
+
+// namesSeveral reports whether a connection may be to more than one server. A second way to the same one, as
+// without encryption, is none.
+func namesSeveral(c *pgx.ConnConfig) bool {
+	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.Host != c.Host || f.Port != c.Port
+	})
 }
 
 // open makes the pool. Its connections ask for the few parameters that poolers can keep apart, too.
@@ -172,6 +181,10 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 	})
 	db.explicitMode = strings.Contains(db.Config.URL, "default_query_exec_mode")
 	if strings.Contains(db.Config.URL, "target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != "" {
+		db.wantsPrimary = false
+	}
+	// guard: a server reads from the standby that it is given | !namesSeveral(c) -> false
+	if isReader := strings.HasSuffix(db.begin, "read only"); isReader && !namesSeveral(c) {
 		db.wantsPrimary = false
 	}
 	validate, onError := c.ValidateConnect, c.OnPgError
