@@ -138,6 +138,26 @@ func TestEveryBatchIsScoredByTheVersionThatItReads(t *testing.T) {
 	require.Empty(t, versions(), "a model without a live version says nothing")
 }
 
+// The live version is retired because it is bad. A rollback must not bring it back.
+// guard: models: a rollback passes over the version that was live last
+func TestARollbackAfterARetireTakesTheVersionBefore(t *testing.T) {
+	_, books := scored(t)
+	one, two := addVersion(t, books, "1"), addVersion(t, books, "2")
+	setState(t, books, one, schemas.ModelLive)
+	setState(t, books, one, schemas.ModelRetired)
+	_, _, err := books.Rollback(t.Context(), "m", "test")
+	require.ErrorIs(t, err, pgbooks.ErrNoPrevious, "nothing was live before it")
+	setState(t, books, one, schemas.ModelLive)
+	setState(t, books, two, schemas.ModelLive)
+	setState(t, books, two, schemas.ModelRetired)
+	now, was, err := books.Rollback(t.Context(), "m", "test")
+	require.NoError(t, err)
+	require.Equal(t, []int32{one, 0}, []int32{now, was})
+	now, was, err = books.Rollback(t.Context(), "m", "test")
+	require.NoError(t, err)
+	require.Equal(t, []int32{two, one}, []int32{now, was}, "a second rollback changes back")
+}
+
 // A Postgres that was restored from a backup has lost the newest changes of models. Batches are scored by the
 // versions that it has, and a later change is seen although as many were made as before.
 // guard: models: no generation comes twice

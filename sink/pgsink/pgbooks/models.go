@@ -107,15 +107,14 @@ func (m Models) SetState(
 	return was, pg.Wrap("models", err)
 }
 
-// Rollback makes the version live that was live last before the current one, and retires that. It returns
-// both. A second rollback changes back.
+// Rollback makes the version live that was live before the current one, and retires that. After a retire of
+// the live version, it is the one before the retired. It returns both. A second rollback changes back.
 func (m Models) Rollback(ctx context.Context, name, by string) (now, was int32, err error) {
 	err = m.change(ctx, func(tx *pg.Tx) error {
-		err := pg.ScanOne(ctx, tx, []any{&now}, `
-			SELECT c.version FROM {schema}.model_changes c
-			WHERE c.name = $1 AND c.state = 'live' AND NOT EXISTS (
-				SELECT FROM {schema}.models m WHERE m.name = c.name AND m.version = c.version AND m.state = 'live')
-			ORDER BY c.id DESC LIMIT 1`, name)
+		// guard: models: a rollback passes over the version that was live last | version <> -> 0 <>
+		err := pg.ScanOne(ctx, tx, []any{&now}, `SELECT version FROM {schema}.model_changes WHERE name = $1 AND state = 'live' AND version <> (
+				SELECT version FROM {schema}.model_changes WHERE name = $1 AND state = 'live' ORDER BY id DESC LIMIT 1)
+			ORDER BY id DESC LIMIT 1`, name)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrNoPrevious
 		}
