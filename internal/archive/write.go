@@ -286,7 +286,7 @@ func (w *writer) poll(ctx context.Context) error {
 		switch {
 		case errors.Is(e.Err, context.DeadlineExceeded):
 		case errors.Is(e.Err, kerr.OffsetOutOfRange): // the topic has lost what comes next, and perhaps more
-			// guard: archive: what was read is written before the run begins again
+			// guard: archive: what was read is written before the run begins again | instead
 			if err := w.writeAll(ctx, func(*open) bool { return true }); err != nil {
 				return err
 			}

@@ -253,7 +253,7 @@ func (r *replay) unfinished(ctx context.Context) (*schemas.ReplayState, error) {
 	}
 	r.o.Game, r.o.DeadLetters = asked.Game, asked.DeadLetters
 	r.o.FromDate, r.o.ToDate = asked.FromDate, asked.ToDate
-	// guard: replay: a resumed replay lacks what it was asked for, not what the flags say
+	// guard: replay: a resumed replay lacks what it was asked for, not what the flags say | instead
 	if r.o.From, err = ParsePlace(asked.From); err != nil {
 		return nil, fmt.Errorf("replay %s: from: %w", found.ID, err)
 	}

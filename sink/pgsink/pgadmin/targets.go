@@ -303,7 +303,7 @@ func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 		if gone == 0 || target.Schema == t.live || target.Schema == t.serving {
 			return errors.New("readers see it, or it is not there")
 		}
-		// guard: target: what a dropped target had is brought in again
+		// guard: target: what a dropped target had is brought in again | instead
 		if err := t.planAgain(ctx, tx, target.Name); err != nil {
 			return err
 		}
