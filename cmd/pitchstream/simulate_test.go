@@ -77,7 +77,7 @@ func TestSimulateWritesTheTruthOfEveryMeasuredRecord(t *testing.T) {
 		}
 		measured++
 		truth := of[fmt.Sprint(m.Want.PitchID, " ", m.Want.Revision)]
-		require.Len(t, truth, 3+29)
+		require.Len(t, truth, 3+31)
 		if truth["contact_bat_speed_mph"] != nil {
 			swings++
 			require.Equal(t, m.Want.Row.ContactBatSpeedMPH.Value, truth["contact_bat_speed_mph"])
