@@ -41,6 +41,8 @@ type fault struct {
 	mended     int              // batters, once
 	memory     bool             // it uses nearly all that it may
 	stale      bool             // the quality of the data is not computed any more
+	isHeld     bool             // the newest refit of a model was not promoted
+	noRefit    bool             // for four days
 	data       func(*leagueDay) // what is wrong with the newest day's games
 	noRedis    bool             // the API reads no Redis
 	noStores   bool             // nor Postgres
@@ -70,6 +72,8 @@ var faults = map[string]struct {
 	"the API reads nothing":    {fault{noRedis: true, noStores: true}, []string{"APIErrors"}},
 	"the API reads no Redis":   {fault{noRedis: true}, []string{"APIFromPostgres"}},
 	"quality is not computed":  {fault{stale: true}, []string{"QualityStale"}},
+	"a refit is held":          {fault{isHeld: true}, []string{"ModelRefitHeld"}},
+	"no refit":                 {fault{noRefit: true}, []string{"ModelRefitStale"}},
 	"bats are not tracked":     {fault{data: func(d *leagueDay) { d.o.Untracked = 0.15 }}, []string{"BatTrackingMissing"}},
 	"a venue's bats are fast": {fault{data: func(d *leagueDay) { d.o.Biases = []simulate.Bias{{Venue: faultyVenue, MPH: 2.5}} }},
 		[]string{"Drift"}},
@@ -132,6 +136,7 @@ type onCall struct {
 	watch   *stream.Observer
 	redis   redissink.Hooks
 	quality *obs.Quality
+	refits  *obs.Refits
 	clean   schemas.QualityReport
 	rules   string // of all alerts and recordings
 	reader  *api.API
@@ -150,7 +155,7 @@ func newOnCall(t *testing.T) *onCall {
 	log := slog.New(slog.DiscardHandler)
 	w := &onCall{t: t, watch: stream.NewObserver(log, nil), served: obs.NewMetrics("test"), stores: &onCallStores{}, values: map[string][]string{}, stamps: map[string][2]float64{}}
 	w.redis = w.watch.RedisHooks(func() {})
-	w.quality = w.watch.Metrics.Quality()
+	w.quality, w.refits = w.watch.Metrics.Quality(), w.watch.Metrics.Refits()
 	w.clean, w.rules = cleanDay(), rulesText(t)
 	obs.NewHealth(log, w.served, "stores").Set("stores", true, "")
 	var err error
@@ -163,7 +168,7 @@ func newOnCall(t *testing.T) *onCall {
 }
 
 // live plays so much time, with something wrong.
-func (w *onCall) live(time time.Duration, f fault) {
+func (w *onCall) live(long time.Duration, f fault) {
 	report := w.clean
 	if f.data != nil {
 		report = leagueReport(f.data)
@@ -171,10 +176,15 @@ func (w *onCall) live(time time.Duration, f fault) {
 	if f.memory {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	}
+	refit := obs.RefitState{Model: "archetypes", At: time.Now(), IsHeld: f.isHeld}
+	if f.noRefit {
+		refit.At = time.Unix(-4*86400, 0) // the play begins at 0
+	}
+	w.refits.Show([]obs.RefitState{refit})
 	if f.mended > 0 {
 		w.redis.Swept(redissink.SweepReport{Checked: 400, Repaired: f.mended}, nil)
 	}
-	for end := w.now + time; w.now < end; w.now += halfMinute {
+	for end := w.now + long; w.now < end; w.now += halfMinute {
 		w.process(f)
 		if !f.stale {
 			w.quality.Show(&report)
