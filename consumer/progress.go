@@ -138,8 +138,7 @@ func (p *progressWatch) judge(now time.Time, readable, ends kadm.ListedOffsets) 
 		}
 		end, known := readable.Lookup(p.cfg.Topic, id)
 		if known && end.Err == nil {
-			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset
-			// < owned[id]
+			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
 			if end.Offset <= owned[id] {
 				delete(p.standing, id)
 				continue

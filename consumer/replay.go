@@ -176,8 +176,7 @@ func (r *replayReader) settle(committed bool) {
 func (r *replayReader) finishEnded(owned *partitions) bool {
 	hasEnded := false
 	for id, at := range collect(owned, func(at *partition) partition { return *at }) {
-		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next)
-		// -> true
+		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next) -> true
 		isAtEnd := (at.next >= r.replay.To[id] || r.reached[id]) && (at.uncommitted || at.committed >= at.next)
 		if isAtEnd && !r.replay.isDone(id) {
 			r.replay.finish(id)

@@ -110,8 +110,8 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 	defer client.Close()
 	audit := pgbooks.NewDeletions(store.DB())
 	for some := range slices.Chunk(r.Deletions, atOnce) {
-		// guard: deletion: who deletes is kept before anything is sent | always
 		lines, err := audit.Plan(ctx, some, o.Reason, o.By)
+		// guard: deletion: who deletes is kept before anything is sent
 		if err != nil {
 			return r, err
 		}
@@ -156,7 +156,7 @@ func (r *Report) plan(ctx context.Context, o Options, books *pgbooks.Books) erro
 			r.Already++
 			continue
 		default:
-			// guard: deletion: the delete counts over what is stored | was.Version.Revision -> 0
+			// guard: deletion: the delete counts over what is stored | was.Version.Revision + min -> min
 			d.Revision = was.Version.Revision + min(1, math.MaxInt64-was.Version.Revision)
 			d.GamePK = was.Row.GamePK
 		}

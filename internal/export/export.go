@@ -177,8 +177,7 @@ func (e *exporter) finish() error {
 	e.todo = e.todo[1:]
 	e.report.Dates++
 	e.report.Pitches += e.rows
-	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partOf(e.day)) ->
-	// nil
+	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partOf(e.day)) -> nil
 	return e.folder.Place(partOf(e.day))
 }
 

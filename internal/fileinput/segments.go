@@ -104,8 +104,7 @@ func checkedCopy(r io.Reader, f *File) (io.ReadCloser, error) {
 	c := &copied{spool}
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(spool, sum), io.LimitReader(r, f.SizeBytes+1))
-	// guard: files: a segment that differs from its manifest is not read | hex.EncodeToString(sum.Sum(nil))
-	// != f.sha256 -> false
+	// guard: files: a segment that differs from its manifest is not read | hex.EncodeToString(sum.Sum(nil)) != f.sha256 -> false
 	if err == nil && hex.EncodeToString(sum.Sum(nil)) != f.sha256 {
 		err = fmt.Errorf("it is not the segment that the manifest beside it lists (%d bytes, another hash): "+
 			"see archive verify", n)

@@ -166,8 +166,7 @@ func (f *Folder) path(name string) string { return filepath.Join(f.dir, filepath
 // run.
 func (f *Folder) Publish(names ...string) error {
 	last := names[len(names)-1]
-	// guard: files: while tables are replaced, the report of the old ones is gone | f.unpublish(last) ->
-	// error(nil)
+	// guard: files: while tables are replaced, the report of the old ones is gone | f.unpublish(last) -> error(nil)
 	if err := f.unpublish(last); err != nil {
 		return err
 	}

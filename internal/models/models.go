@@ -301,8 +301,7 @@ func Promote(
 		return c, err
 	}
 	if content != nil && state != schemas.ModelRetired {
-		// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content)
-		// -> any(nil), error(nil)
+		// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content) -> any(nil), error(nil)
 		if _, err := scoring.Parse(content); err != nil {
 			return c, err
 		}

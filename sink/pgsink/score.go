@@ -124,8 +124,7 @@ func (s *scoreStage) score(t *transaction) error {
 // scorer returns the versions of the transaction's generation, nil if none scores.
 func (s *scoreStage) scorer(t *transaction) (schemas.Scorer, error) {
 	known, scorer := s.models.get()
-	// guard: the versions that score are those that the transaction reads | known == s.generation -> known >
-	// 0
+	// guard: the versions that score are those that the transaction reads | known == s.generation -> known > 0
 	if known == s.generation {
 		return scorer, nil
 	}
