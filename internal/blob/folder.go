@@ -213,3 +213,13 @@ func (f *folder) Delete(_ context.Context, name string) error {
 	}
 	return nil
 }
+
+// lock locks a file, which is made if it is not there, and waits while another process has it.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	LockFile(f, true)
+	return func() { _ = f.Close() }, nil
+}

@@ -8,17 +8,18 @@ import (
 	"syscall"
 )
 
-// lock locks a file for this process, and waits while another one has it. The kernel releases the lock when
-// the process ends in any way. On a file system without locks it does nothing.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
+// LockFile locks an open file or folder for this process, until it is closed. The kernel releases the lock
+// when the process ends in any way. While another process has it, LockFile waits, or else returns false. On a
+// file system without locks it does nothing, and returns true.
+func LockFile(f *os.File, wait bool) bool {
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
 	}
 	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		err := syscall.Flock(int(f.Fd()), how)
 		if !errors.Is(err, syscall.EINTR) {
-			return func() { _ = f.Close() }, nil
+			return !errors.Is(err, syscall.EWOULDBLOCK)
 		}
 	}
 }

@@ -255,3 +255,16 @@ func syncFolder(dir string) {
 		_ = d.Close()
 	}
 }
+
+// lock locks a folder of this machine for this process.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !blob.LockFile(d, false) {
+		_ = d.Close()
+		return nil, errInUse
+	}
+	return func() { _ = d.Close() }, nil
+}

@@ -1,6 +1,0 @@
-//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
-
-package fileoutput
-
-// lock does nothing, because not all of these systems have a lock that ends with the process.
-func lock(string) (unlock func(), err error) { return func() {}, nil }
