@@ -32,7 +32,8 @@ import (
 
 // Bounds of what is read from storage, where anything may stand.
 const (
-	maxManifestBytes = 64 << 20  // some 200,000 segments
+	// MaxManifestBytes bounds a manifest: some 200,000 segments.
+	MaxManifestBytes = 64 << 20
 	maxObjectBytes   = 256 << 20 // of a segment as it is stored
 	maxRawBytes      = 1 << 30   // of a segment unpacked
 	maxLineBytes     = 96 << 20  // a value of 64 MiB in base64, with headers
@@ -56,12 +57,10 @@ type Segment struct {
 }
 
 const (
-	segmentEnd   = ".jsonl.zst"
-	manifestName = "manifest.json"
+	segmentEnd = ".jsonl.zst"
+	// ManifestName is the file that lists the segments, in their folder.
+	ManifestName = "manifest.json"
 )
-
-// ManifestName is the file that lists the segments, in their folder.
-const ManifestName = manifestName
 
 // IsSegmentName reports whether a file is named as a segment is.
 func IsSegmentName(name string) bool {
@@ -85,9 +84,6 @@ func ParseManifest(text []byte) (map[string]Segment, error) {
 	}
 	return segments, nil
 }
-
-// MaxManifestBytes bounds a manifest.
-const MaxManifestBytes = maxManifestBytes
 
 // name returns the file of a segment, below the folder of its partition.
 func (s Segment) name() string { return fmt.Sprintf("%020d-%020d%s", s.First, s.Last, segmentEnd) }
@@ -170,8 +166,8 @@ func readManifest(
 	ctx context.Context, store blob.Store, topic, id string, partition int32,
 ) (*Manifest, error) {
 	m := &Manifest{Format: format, Topic: topic, TopicID: id, Partition: partition}
-	name := path.Join(m.folder(), manifestName)
-	content, at, err := store.Read(ctx, name, maxManifestBytes)
+	name := path.Join(m.folder(), ManifestName)
+	content, at, err := store.Read(ctx, name, MaxManifestBytes)
 	switch {
 	case errors.Is(err, blob.ErrNotFound):
 		return m, nil
@@ -202,7 +198,7 @@ func (m *Manifest) save(ctx context.Context, store blob.Store) error {
 		condition = blob.Absent
 	}
 	// guard: archive: a manifest that another process has changed is not replaced | condition) -> blob.Always)
-	tag, err := store.Put(ctx, path.Join(m.folder(), manifestName), content, condition)
+	tag, err := store.Put(ctx, path.Join(m.folder(), ManifestName), content, condition)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}

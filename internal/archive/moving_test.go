@@ -170,9 +170,9 @@ type changedStore struct {
 func (s *changedStore) Put(
 	ctx context.Context, name string, content []byte, condition string,
 ) (string, error) {
-	if path.Base(name) == manifestName {
+	if path.Base(name) == ManifestName {
 		s.saves++
-		was, _, err := s.Read(ctx, name, maxManifestBytes)
+		was, _, err := s.Read(ctx, name, MaxManifestBytes)
 		if err == nil && s.saves%3 == 0 {
 			_, err = s.Store.Put(ctx, name, append(was, '\n'), blob.Always)
 		}
