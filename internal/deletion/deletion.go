@@ -64,9 +64,9 @@ func Read(in io.Reader) (ids []schemas.PitchID, err error) {
 		if text == "" || n == 1 && strings.EqualFold(text, "pitch_id") {
 			continue
 		}
-		id, ok := schemas.ParsePitchID(text)
-		if !ok {
-			return nil, fmt.Errorf("line %d: %.40q: want a pitch_id, as 5d0e2f1c-8a7b-4c3d-9e1f-0a1b2c3d4e5f", n, text)
+		id, err := parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		// guard: deletion: a list is bounded | len(ids) == MaxPitches -> false
 		if len(ids) == MaxPitches {
@@ -187,13 +187,21 @@ func record(d schemas.Deletion) *kgo.Record {
 // Parse reads pitches from arguments.
 func Parse(texts []string) (ids []schemas.PitchID, err error) {
 	for _, text := range texts {
-		id, ok := schemas.ParsePitchID(text)
-		if !ok {
-			return nil, fmt.Errorf("%.40q: want a pitch_id, as 5d0e2f1c-8a7b-4c3d-9e1f-0a1b2c3d4e5f", text)
+		id, err := parse(text)
+		if err != nil {
+			return nil, err
 		}
 		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+func parse(text string) (schemas.PitchID, error) {
+	id, ok := schemas.ParsePitchID(text)
+	if !ok {
+		return id, fmt.Errorf("%.40q: want a pitch_id, as 5d0e2f1c-8a7b-4c3d-9e1f-0a1b2c3d4e5f", text)
+	}
+	return id, nil
 }
 
 // Print writes the report as text.
