@@ -26,19 +26,14 @@ type changesKeeper struct {
 
 // Run deletes until ctx ends. It returns no error, because the stream must go on all the same.
 func (k *changesKeeper) Run(ctx context.Context) error {
-	tick := time.Tick(forgetEvery)
-	for {
+	each(ctx, forgetEvery, func() {
 		if n, err := k.cycle(ctx); err != nil && ctx.Err() == nil {
 			k.log.Warn("could not delete old changes of the feed", "error", err)
 		} else if n > 0 {
 			k.log.Debug("deleted old changes of the feed", "changes", n)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick:
-		}
-	}
+	})
+	return nil
 }
 
 // cycle deletes in small transactions until nothing is left to delete.
@@ -54,6 +49,19 @@ func (k *changesKeeper) cycle(ctx context.Context) (deleted int64, err error) {
 		deleted += n
 		if err != nil || n == 0 {
 			return deleted, err
+		}
+	}
+}
+
+// each calls f at once, and then at each interval until ctx ends. A call that takes longer misses ticks.
+func each(ctx context.Context, interval time.Duration, f func()) {
+	tick := time.Tick(interval)
+	for {
+		f()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
 		}
 	}
 }

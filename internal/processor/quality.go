@@ -36,20 +36,15 @@ type qualityKeeper struct {
 
 // Run computes until ctx ends. It returns no error, because the stream must go on without these figures.
 func (k *qualityKeeper) Run(ctx context.Context) error {
-	tick := time.Tick(k.every)
 	defer k.rest()
-	for {
+	each(ctx, k.every, func() {
 		if err := k.cycle(ctx); err != nil && ctx.Err() == nil {
 			k.metrics.Failed()
 			k.log.Warn("could not compute the quality of the data", "error", err)
 			k.rest()
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick:
-		}
-	}
+	})
+	return nil
 }
 
 // cycle computes once, when this process has or gets the lock.

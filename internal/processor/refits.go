@@ -24,17 +24,12 @@ type refitsKeeper struct {
 
 // Run reads until ctx ends. It returns no error, because the stream must go on without these figures.
 func (k *refitsKeeper) Run(ctx context.Context) error {
-	tick := time.Tick(refitsEvery)
-	for {
+	each(ctx, refitsEvery, func() {
 		if err := k.cycle(ctx); err != nil && ctx.Err() == nil {
 			k.log.Debug("could not read the newest refits of models", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick:
-		}
-	}
+	})
+	return nil
 }
 
 func (k *refitsKeeper) cycle(ctx context.Context) error {
