@@ -451,8 +451,6 @@ func (cl *cluster) explain() {
 		w.seen.mu.Lock()
 		cl.t.Logf("processor %d: dead %v, hangs %v, %d batches, conditions %v\n%s",
 			i, w.dead.Load(), w.hang.Load(), len(w.seen.batches), w.seen.is, &w.log)
-		w.seen.mu.Unlock()
-		w.seen.mu.Lock()
 		cl.t.Logf("waits by partition: %v", w.seen.waits)
 		w.seen.mu.Unlock()
 	}

@@ -20,12 +20,15 @@ type membershipHook struct{ session *session }
 // OnGroupManageError implements kgo.HookGroupManageError. The client calls it after onLost, and also where it
 // has left onLost out.
 func (m membershipHook) OnGroupManageError(err error) {
-	s := m.session
 	// guard: a loss with nothing assigned hides no later one
-	losePlace(s)
-	reason := s.cfg.reasonNotAMember(err)
-	s.cfg.Log.Warn("lost the place in the group", "reason", reason)
-	s.cfg.Observer.Condition("assigned", false, reason)
+	losePlace(m.session)
+	m.session.cfg.reportLostPlace(err)
+}
+
+func (c *Config) reportLostPlace(err error) {
+	reason := c.reasonNotAMember(err)
+	c.Log.Warn("lost the place in the group", "reason", reason)
+	c.Observer.Condition("assigned", false, reason)
 }
 
 // losePlace is a revoke of all partitions. It counts where there are none, too: the client remembers the
@@ -95,10 +98,15 @@ func (p *partitions) dropUnassigned() {
 	}
 	p.mu.Unlock()
 	if len(gone) > 0 {
-		p.cfg.Log.Info("partitions revoked", "topic", p.cfg.Topic, "partitions", gone)
-		p.drop(gone)
-		p.updatePauses()
+		p.revoke(gone)
 	}
+}
+
+// revoke forgets partitions that another processor gets.
+func (p *partitions) revoke(gone []int32) {
+	p.cfg.Log.Info("partitions revoked", "topic", p.cfg.Topic, "partitions", gone)
+	p.drop(gone)
+	p.updatePauses()
 }
 
 // reasonNotAMember returns why a processor is not a member of the group; err is nil if it left by itself.
@@ -135,9 +143,7 @@ func waitForPlace(ctx context.Context, cfg *Config, err error) {
 	if cfg.InstanceID == "" || !errors.Is(err, kerr.FencedInstanceID) {
 		return
 	}
-	reason := cfg.reasonNotAMember(err)
-	cfg.Log.Warn("lost the place in the group", "reason", reason)
-	cfg.Observer.Condition("assigned", false, reason)
+	cfg.reportLostPlace(err)
 	client, err := kgo.NewClient(cfg.Client...)
 	if err != nil {
 		return // the next session says why

@@ -355,12 +355,10 @@ func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]
 	if len(gone[s.cfg.Topic]) == 0 {
 		return
 	}
-	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
 	s.txn.revoked.Store(true)
 	// guard: a revoke drops the batch in hand
 	s.interrupt(errRevoked)
-	s.partitions.drop(gone[s.cfg.Topic])
-	s.partitions.updatePauses()
+	s.partitions.revoke(gone[s.cfg.Topic])
 }
 
 func (s *session) options() []kgo.Opt {
