@@ -25,10 +25,12 @@ BEGIN
     SELECT last_seq INTO head FROM pitch_change_numbers ORDER BY last_seq DESC LIMIT 1;
     head := coalesce(head, 0);
     IF (SELECT run FROM pitch_change_feeds ORDER BY after_seq DESC LIMIT 1) IS DISTINCT FROM pitch_change_run() THEN
-        -- A feed without a change has been seen by nobody.
+        -- A feed without a change gives its place to the next run's. It may have had changes before the server came back as
+        -- it was when it had none: whoever saw them must be told, also once as many changes have been made again.
         INSERT INTO pitch_change_feeds AS f (after_seq, feed, run)
         VALUES (head, substr(replace(gen_random_uuid()::text, '-', ''), 1, 12), pitch_change_run())
-        ON CONFLICT (after_seq) DO UPDATE SET run = excluded.run;
+        -- guard: changes: a store that came back without any change has another feed | , feed = excluded.feed ->
+        ON CONFLICT (after_seq) DO UPDATE SET run = excluded.run, feed = excluded.feed;
     END IF;
     INSERT INTO pitch_change_numbers (last_seq, block, changes, committed_at) VALUES (head + n, NEW.block, n, clock_timestamp());
     RETURN NULL;
