@@ -388,7 +388,7 @@ func (f *feedClient) send(e feedEntry) error {
 	} else {
 		f.buffer = append(f.buffer, e.line...)
 	}
-	// guard: changes: a client is told the feed of its last change | f.at = -> f.at.Seq = e.seq; _ =
+	// guard: changes: a client gets the feed of its last change | f.at = -> f.at.Seq = e.seq; _ =
 	f.at = schemas.FeedID{Feed: e.feed, Seq: e.seq}
 	if len(f.buffer) < writeBytes {
 		return nil

@@ -53,13 +53,13 @@ func (t *feedTail) init(a *API) {
 }
 
 // join makes the caller a reader until leave. A tail without readers begins where the first one is. While it
-// reads what that one has missed, it moves to any reader that is ahead of it. So nobody who is up to date
-// waits for one who is far behind. Those that are behind then read for themselves.
+// catches up, it moves ahead to each reader whose place is later, so that no reader waits for one that is far
+// behind. Readers behind the tail load pages of their own.
 func (t *feedTail) join(at schemas.FeedID) (generation int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.readers++
-	// guard: changes: nobody waits for a reader that is far behind | || !t.isLive && at.Seq > t.at.Seq ->
+	// guard: changes: no reader waits for one that is far behind | || !t.isLive && at.Seq > t.at.Seq ->
 	if t.at.Feed == "" || !t.isLive && at.Seq > t.at.Seq {
 		t.begin(at)
 	}

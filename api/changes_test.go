@@ -208,7 +208,7 @@ func (l *listener) changes() (all []Change) {
 	return all
 }
 
-// guard: changes: a client is told the feed of its last change
+// guard: changes: a client gets the feed of its last change
 func TestAPositionIsOfTheFeedOfTheLastChange(t *testing.T) {
 	followed(t, 3, func(t *testing.T, s *feedStore, k *asker) {
 		l := k.follow("abc:3")
@@ -244,7 +244,7 @@ func TestAStandbyThatLagsEndsNoFeed(t *testing.T) {
 	})
 }
 
-// guard: changes: nobody waits for a reader that is far behind
+// guard: changes: no reader waits for one that is far behind
 func TestAReaderThatIsFarBehindHoldsUpNobody(t *testing.T) {
 	const changes = 20_000
 	followed(t, changes, func(t *testing.T, s *feedStore, k *asker) {
