@@ -17,6 +17,10 @@ import (
 // so a position is only worth something together with the ID. Brokers before 2.8 have no IDs; there the
 // offsets alone must do.
 
+// notAcceptedYet is why a processor with --accept-gap is not ready before the store knows.
+const notAcceptedYet = "the store has not taken the IDs of the topics of rows and dead letters yet, " +
+	"which --accept-gap accepts"
+
 // errOtherTopic ends a session when the raw topic was created anew. The next session names the gap.
 var errOtherTopic = errors.New("the raw topic was created anew: its ID is another one")
 
@@ -54,6 +58,21 @@ type topicWatch struct {
 	known     map[string]string // IDs of the outputs, as the store has them; nil until it has answered
 }
 
+// acceptsOutputs returns whether the store has yet to take the new IDs of outputs that a person accepts.
+func (c *Config) acceptsOutputs() bool {
+	// guard: an output that is created anew later is another gap | && !c.outputsAccepted.Load() ->
+	return c.AcceptGap && !c.outputsAccepted.Load()
+}
+
+// awaitAcceptance reports the condition topics as unmet until topicWatch has looked. Who sees a processor with
+// --accept-gap ready may stop it, because the store has taken the IDs.
+func (c *Config) awaitAcceptance() {
+	// guard: a processor that accepts gaps is ready only when the store knows
+	if c.acceptsOutputs() {
+		c.Observer.Condition("topics", false, notAcceptedYet)
+	}
+}
+
 // check ends the session when the raw topic is another one. It reports topics that are missing, and outputs
 // that were created anew since this group first saw them: what the former ones held is lost to readers.
 func (w *topicWatch) check(ctx context.Context) error {
@@ -83,8 +102,7 @@ func (w *topicWatch) check(ctx context.Context) error {
 // from ids, because nothing can be said about them. While the store does not answer, what it answered last
 // counts.
 func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults []string) {
-	// guard: an output that is created anew later is another gap | && !w.cfg.outputsAccepted.Load() ->
-	mustAsk, accept := false, w.cfg.AcceptGap && !w.cfg.outputsAccepted.Load()
+	mustAsk, accept := false, w.cfg.acceptsOutputs()
 	for topic, id := range ids {
 		stored := w.known[topic]
 		switch {
@@ -96,10 +114,12 @@ func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults
 	}
 	if mustAsk {
 		stored, err := w.store.TopicIDs(ctx, ids, accept)
-		if err == nil { // else the condition "postgres" reports it
+		if err == nil {
 			w.known = stored
 			w.cfg.outputsAccepted.Store(true)
-		}
+		} else if accept {
+			faults = append(faults, notAcceptedYet)
+		} // else the condition "postgres" reports the error
 	}
 	for _, topic := range slices.Sorted(maps.Keys(ids)) {
 		// guard: an output that was created anew is named

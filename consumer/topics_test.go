@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/memsink"
 )
 
 // recreate deletes a topic and creates it again with n partitions.
@@ -272,4 +273,23 @@ func TestAnOutputStaysNamedWhileTheStoreDoesNotAnswer(t *testing.T) {
 	faults := w.changed(t.Context(), map[string]string{deadTopic: "B", rowsTopic: "C"})
 	require.Len(t, faults, 1, "of the other one nothing is known")
 	require.Contains(t, faults[0], deadTopic)
+}
+
+// Who sees a processor with --accept-gap ready may stop it and start it without the flag.
+//
+// guard: a processor that accepts gaps is ready only when the store knows
+func TestAProcessorThatAcceptsGapsIsReadyOnlyWhenTheStoreKnows(t *testing.T) {
+	seen := &conditions{
+		events: &events{changed: make(chan struct{})}, is: map[string]string{}, times: map[string]int{},
+	}
+	cfg := &Config{AcceptGap: true, outputsAccepted: &atomic.Bool{}, Observer: seen}
+	cfg.awaitAcceptance()
+	require.Equal(t, notAcceptedYet, seen.reason("topics"))
+	w := &topicWatch{cfg: cfg, store: silentStore{}}
+	require.Equal(t, []string{notAcceptedYet}, w.changed(t.Context(), map[string]string{deadTopic: "B"}))
+	w.store = memsink.New()
+	require.Empty(t, w.changed(t.Context(), map[string]string{deadTopic: "B"}))
+	seen.Condition("topics", true, "")
+	cfg.awaitAcceptance() // of a later session
+	require.Empty(t, seen.reason("topics"))
 }
