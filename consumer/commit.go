@@ -318,3 +318,5 @@ func (c *Config) kafkaCondition(err error) {
 	}
 	c.Observer.Condition("kafka", err == nil, reason)
 }
+
+func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }

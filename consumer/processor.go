@@ -79,8 +79,6 @@ type Config struct {
 	batchSize       *batchSize    // set by New
 }
 
-func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
-
 // Deadlines. A killed processor is replaced after sessionTimeout, and its open transaction holds back readers
 // for at most transactionTimeout. A shutdown takes up to shutdownGrace for the batch in hand, and
 // leaveTimeout to leave the group.

@@ -64,8 +64,8 @@ func (c *Config) acceptsOutputs() bool {
 	return c.AcceptGap && !c.outputsAccepted.Load()
 }
 
-// awaitAcceptance reports the condition topics as unmet until topicWatch has looked. Who sees a processor with
-// --accept-gap ready may stop it, because the store has taken the IDs.
+// awaitAcceptance reports the condition topics as unmet until topicWatch has looked. A processor with
+// --accept-gap that is ready may be stopped, because the store has taken the IDs.
 func (c *Config) awaitAcceptance() {
 	// guard: a processor that accepts gaps is ready only when the store knows
 	if c.acceptsOutputs() {
