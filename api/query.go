@@ -12,13 +12,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// strictQuery refuses queries that the document does not allow, but huma accepts silently. Examples are a
-// query that cannot be parsed, or a number or boolean not spelled as in JSON. It refuses a parameter given
-// twice, of which huma ignores the second. It refuses one without a value, for which huma uses the default,
-// unless its schema takes an empty text. RejectUnknownQueryParameters refuses unknown ones elsewhere.
+// strictQuery returns a middleware that answers 422 to queries which the document does not allow, but huma
+// accepts silently:
 //
-// It refuses a zero byte and text that is not UTF-8 in the path too, because no store holds such a text, and
-// Postgres answers it with an error.
+//   - A query that cannot be parsed.
+//   - A number or boolean that is not spelled as in JSON.
+//   - A parameter given twice, because huma ignores the second.
+//   - A parameter without a value, unless its schema allows an empty text, because huma uses the default.
+//
+// huma itself refuses unknown parameters: document.go sets RejectUnknownQueryParameters.
+//
+// A text with a zero byte, or not in UTF-8, is refused in the query and in the path, because Postgres cannot
+// hold it and would answer with an error.
 func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		u := ctx.URL()
@@ -40,7 +45,7 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 		}
 		for _, p := range ctx.Operation().Parameters {
 			if values, given := query[p.Name]; given && p.In == "query" {
-				if why := notAllowed(api, p, values); why != "" || !isText(values[0]) {
+				if why := faultOf(api, p, values); why != "" || !isText(values[0]) {
 					why = cmp.Or(why, notText)
 					value := strings.ToValidUTF8(strings.Join(values, " "), "\uFFFD")
 					wrong = append(wrong, &huma.ErrorDetail{Location: "query." + p.Name, Message: why, Value: value})
@@ -57,20 +62,21 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 
 const notText = "expected UTF-8 without a zero byte"
 
+// isText reports whether the stores can hold a text.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// notAllowed returns what is wrong with the values of one parameter, "" if nothing is.
-func notAllowed(api huma.API, p *huma.Param, values []string) string {
+// faultOf returns the fault of one parameter's values as text, "" if there is none.
+func faultOf(api huma.API, p *huma.Param, values []string) string {
 	switch {
 	case len(values) > 1 && p.Schema.Type == huma.TypeArray:
 		return "given more than once: several values go into one, with commas"
 	// guard: api: a parameter is given once
 	case len(values) > 1:
 		return "given more than once"
-	case !spelled(api, p.Schema, values[0]) && values[0] == "":
+	case !isSpelled(api, p.Schema, values[0]) && values[0] == "":
 		return "has no value: give one, or leave the parameter out"
 	// guard: api: a parameter is spelled as in JSON
-	case !spelled(api, p.Schema, values[0]):
+	case !isSpelled(api, p.Schema, values[0]):
 		return "expected " + p.Schema.Type
 	}
 	return ""
@@ -81,9 +87,9 @@ var (
 	number  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
-// spelled reports whether text is a value of the schema as JSON spells it. A text it validates only if it is
-// empty, because huma skips that one and validates all others itself.
-func spelled(api huma.API, s *huma.Schema, text string) bool {
+// isSpelled reports whether text is a value of the schema as JSON spells it. For a schema of strings only the
+// empty text is validated here, because huma validates all others itself and skips that one.
+func isSpelled(api huma.API, s *huma.Schema, text string) bool {
 	switch s.Type {
 	case huma.TypeInteger:
 		return integer.MatchString(text)
@@ -92,7 +98,7 @@ func spelled(api huma.API, s *huma.Schema, text string) bool {
 	case huma.TypeBoolean:
 		return text == "true" || text == "false"
 	case huma.TypeArray:
-		misspelled := func(item string) bool { return !spelled(api, s.Items, item) }
+		misspelled := func(item string) bool { return !isSpelled(api, s.Items, item) }
 		return !slices.ContainsFunc(strings.Split(text, ","), misspelled)
 	}
 	var res huma.ValidateResult

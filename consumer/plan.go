@@ -11,27 +11,30 @@ import (
 // Decoded is one record of a poll with the core's result: a change, or a rejection.
 type Decoded struct {
 	Record    schemas.Record
-	Bytes     int // of its value, which may have been recycled
+	Bytes     int // length of the record's value, kept because the value itself may be recycled
 	Change    schemas.Change
 	Rejection *features.Rejection
 }
 
-// Plan is the effect of a poll: the versions of pitches to write, and the records that become dead letters.
-// Every record is in exactly one of the two.
+// Plan is the effect of one or more polls: the versions of pitches to write, and the records that become dead
+// letters. A record that changes nothing is in neither. Either an earlier record has the same version, or
+// it is an identify and a newer one of the same pitch is there.
 type Plan struct {
-	// Pitches are sorted by id, each once, as the store wants them.
+	// Pitches are sorted by id, each once. All processors lock rows in this order, so that no two of them
+	// wait for each other.
 	Pitches []schemas.PitchChanges
 	// DeadLetters are in the order of the poll.
 	DeadLetters []schemas.DeadLetter
 
-	writers map[schemas.Register][]schemas.Record // of each version, for their dead letters if it is refused
-	counts  BatchSummary
+	// carriers are all records that carried a version. Each gets a dead letter if the store refuses it.
+	carriers map[schemas.Register][]schemas.Record
+	counts   BatchSummary // only Records, Bytes, Deletes and Identifies
 }
 
-// MakePlan reduces a poll to one entry a pitch. Only the versions of the records decide the result, not their
-// order.
+// MakePlan reduces decoded records to one entry a pitch. The versions decide what is written, not the order
+// of the records, because records with equal versions have equal content.
 func MakePlan(decoded []Decoded) Plan {
-	p := Plan{writers: make(map[schemas.Register][]schemas.Record, len(decoded))}
+	p := Plan{carriers: make(map[schemas.Register][]schemas.Record, len(decoded))}
 	at := make(map[schemas.PitchID]int, len(decoded))
 	for i := range decoded {
 		d := &decoded[i]
@@ -62,11 +65,12 @@ func MakePlan(decoded []Decoded) Plan {
 	return p
 }
 
+// add counts a change, and adds it to its pitch unless it changes nothing there.
 func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	c := d.Change
 	key := schemas.RegisterOf(&c)
-	isRepeated := len(p.writers[key]) > 0
-	p.writers[key] = append(p.writers[key], d.Record)
+	isDuplicate := len(p.carriers[key]) > 0
+	p.carriers[key] = append(p.carriers[key], d.Record)
 	switch c.Op {
 	case schemas.OpIdentify:
 		p.counts.Identifies++
@@ -77,7 +81,7 @@ func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	case schemas.OpDelete:
 		p.counts.Deletes++
 	}
-	if !isRepeated {
+	if !isDuplicate {
 		pitch.Measured = append(pitch.Measured, c)
 	}
 }
@@ -89,11 +93,11 @@ func deadLetterOf(d *Decoded) schemas.DeadLetter {
 }
 
 // Refused returns the dead letters of changes that the store refused: one for each record that carried the
-// version. The plan's records must have kept their bytes.
+// version. The records must still have their bytes; pipeline.store sees to that, with errBytesRecycled.
 func (p *Plan) Refused(refused []schemas.Refusal) []schemas.DeadLetter {
 	var deadLetters []schemas.DeadLetter
 	for _, r := range refused {
-		for _, rec := range p.writers[schemas.RegisterOf(&r.Change)] {
+		for _, rec := range p.carriers[schemas.RegisterOf(&r.Change)] {
 			deadLetters = append(deadLetters, schemas.DeadLetter{
 				Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason,
 			})

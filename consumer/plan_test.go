@@ -34,8 +34,8 @@ func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 			return b.Version.Compare(a.Version)
 		}))
 	}
-	for _, writers := range p.writers {
-		for _, r := range writers {
+	for _, carriers := range p.carriers {
+		for _, r := range carriers {
 			seen[r.Offset]++
 		}
 	}

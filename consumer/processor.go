@@ -72,8 +72,8 @@ type Config struct {
 	Observer     Observer
 	Now          func() time.Time
 
-	// outputsAccepted says that the store has taken the IDs of outputs that AcceptGap allows. It outlives a
-	// session.
+	// outputsAccepted is set once the store has the IDs of the outputs: from then on AcceptGap allows no new
+	// ones. It outlives a session.
 	outputsAccepted *atomic.Bool
 	produceFault    *produceFault // set by New
 	batchSize       *batchSize    // set by New

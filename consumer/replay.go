@@ -202,7 +202,7 @@ func (r *replayReader) step(p Plan) *schemas.Replay {
 			deletes[schemas.RegisterOf(&pitch.Measured[i])] = pitch.Measured[i].Op == schemas.OpDelete
 		}
 	}
-	for reg, records := range p.writers {
+	for reg, records := range p.carriers {
 		op := schemas.OpUpsert
 		if reg.Identify {
 			op = schemas.OpIdentify

@@ -111,7 +111,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.cfg.awaitAcceptance()
+	reportOutputsPending(s.cfg)
 	watching, stopWatching := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() { watchProgress(watching, s) })

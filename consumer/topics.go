@@ -17,8 +17,9 @@ import (
 // so a position is only worth something together with the ID. Brokers before 2.8 have no IDs; there the
 // offsets alone must do.
 
-// notAcceptedYet is why a processor with --accept-gap is not ready before the store knows.
-const notAcceptedYet = "the store has not taken the IDs of the topics of rows and dead letters yet, " +
+// outputsPending is the reason of the unmet condition "topics" until the store has the new IDs of the
+// outputs.
+const outputsPending = "the store has not taken the IDs of the topics of rows and dead letters yet, " +
 	"which --accept-gap accepts"
 
 // errOtherTopic ends a session when the raw topic was created anew. The next session names the gap.
@@ -53,28 +54,32 @@ type topicWatch struct {
 	cfg       *Config
 	store     Store
 	admin     *kadm.Client
-	interrupt func(error)
+	interrupt func(error)       // ends the session with this error
 	rawID     func() string     // returns the ID of the raw topic that is read; "" when it is not known
-	known     map[string]string // IDs of the outputs, as the store has them; nil until it has answered
+	known     map[string]string // ID of each output, as the store last returned it; nil before that
 }
 
-// acceptsOutputs returns whether the store has yet to take the new IDs of outputs that a person accepts.
-func (c *Config) acceptsOutputs() bool {
+// mustAcceptOutputs reports whether --accept-gap was given, and the store has not taken the IDs of the
+// outputs since this process started. It takes them once.
+func mustAcceptOutputs(c *Config) bool {
 	// guard: an output that is created anew later is another gap | && !c.outputsAccepted.Load() ->
 	return c.AcceptGap && !c.outputsAccepted.Load()
 }
 
-// awaitAcceptance reports the condition topics as unmet until topicWatch has looked. A processor with
-// --accept-gap that is ready may be stopped, because the store has taken the IDs.
-func (c *Config) awaitAcceptance() {
+// reportOutputsPending reports the condition "topics" as unmet if the store must still take the IDs.
+// topicWatch.check reports it as met later. Until then a processor with --accept-gap is not ready, because a
+// person may stop a ready one and start it without the flag.
+func reportOutputsPending(c *Config) {
 	// guard: a processor that accepts gaps is ready only when the store knows
-	if c.acceptsOutputs() {
-		c.Observer.Condition("topics", false, notAcceptedYet)
+	if mustAcceptOutputs(c) {
+		c.Observer.Condition("topics", false, outputsPending)
 	}
 }
 
-// check ends the session when the raw topic is another one. It reports topics that are missing, and outputs
-// that were created anew since this group first saw them: what the former ones held is lost to readers.
+// check asks Kafka for the IDs of all topics. It ends the session if the raw topic was created anew. It
+// reports the condition "topics" as unmet if a topic is missing. So it does if an output was created anew
+// since this group first sent to it, because what the former one held is lost to readers. An error means that
+// Kafka did not answer, and that nothing was reported.
 func (w *topicWatch) check(ctx context.Context) error {
 	topics := append([]string{w.cfg.Topic}, w.cfg.Outputs...)
 	ids, err := topicIDs(ctx, w.admin, topics...)
@@ -92,17 +97,17 @@ func (w *topicWatch) check(ctx context.Context) error {
 		w.interrupt(errOtherTopic)
 	}
 	delete(ids, w.cfg.Topic)
-	faults = append(faults, w.changed(ctx, ids)...)
+	faults = append(faults, w.checkOutputs(ctx, ids)...)
 	w.cfg.Observer.Condition("topics", len(faults) == 0, strings.Join(faults, "; "))
 	return nil
 }
 
-// changed describes the outputs whose ID is not the one that the store has. With --accept-gap the store takes
-// the new ones, once: an output that is created anew later is another gap. Topics without an ID are removed
-// from ids, because nothing can be said about them. While the store does not answer, what it answered last
-// counts.
-func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults []string) {
-	mustAsk, accept := false, w.cfg.acceptsOutputs()
+// checkOutputs compares ids, by output, with those in the store, and returns one line for each that differs.
+// The store takes the ID of an output that it does not know. With --accept-gap it takes all, once: an output
+// that is created anew later is another gap. If the store does not answer, its last answer counts. Outputs
+// without an ID are deleted from ids, because they cannot be compared.
+func (w *topicWatch) checkOutputs(ctx context.Context, ids map[string]string) (faults []string) {
+	mustAsk, accept := false, mustAcceptOutputs(w.cfg)
 	for topic, id := range ids {
 		stored := w.known[topic]
 		switch {
@@ -116,9 +121,9 @@ func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults
 		stored, err := w.store.TopicIDs(ctx, ids, accept)
 		if err == nil {
 			w.known = stored
-			w.cfg.outputsAccepted.Store(true)
+			w.cfg.outputsAccepted.Store(true) // nothing reads it without --accept-gap
 		} else if accept {
-			faults = append(faults, notAcceptedYet)
+			faults = append(faults, outputsPending)
 		} // else the condition "postgres" reports the error
 	}
 	for _, topic := range slices.Sorted(maps.Keys(ids)) {

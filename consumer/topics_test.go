@@ -270,7 +270,7 @@ func (silentStore) TopicIDs(context.Context, map[string]string, bool) (map[strin
 // A store that does not answer takes no fault away.
 func TestAnOutputStaysNamedWhileTheStoreDoesNotAnswer(t *testing.T) {
 	w := &topicWatch{cfg: &Config{outputsAccepted: &atomic.Bool{}}, store: silentStore{}, known: map[string]string{deadTopic: "A"}}
-	faults := w.changed(t.Context(), map[string]string{deadTopic: "B", rowsTopic: "C"})
+	faults := w.checkOutputs(t.Context(), map[string]string{deadTopic: "B", rowsTopic: "C"})
 	require.Len(t, faults, 1, "of the other one nothing is known")
 	require.Contains(t, faults[0], deadTopic)
 }
@@ -283,13 +283,13 @@ func TestAProcessorThatAcceptsGapsIsReadyOnlyWhenTheStoreKnows(t *testing.T) {
 		events: &events{changed: make(chan struct{})}, is: map[string]string{}, times: map[string]int{},
 	}
 	cfg := &Config{AcceptGap: true, outputsAccepted: &atomic.Bool{}, Observer: seen}
-	cfg.awaitAcceptance()
-	require.Equal(t, notAcceptedYet, seen.reason("topics"))
+	reportOutputsPending(cfg)
+	require.Equal(t, outputsPending, seen.reason("topics"))
 	w := &topicWatch{cfg: cfg, store: silentStore{}}
-	require.Equal(t, []string{notAcceptedYet}, w.changed(t.Context(), map[string]string{deadTopic: "B"}))
+	require.Equal(t, []string{outputsPending}, w.checkOutputs(t.Context(), map[string]string{deadTopic: "B"}))
 	w.store = memsink.New()
-	require.Empty(t, w.changed(t.Context(), map[string]string{deadTopic: "B"}))
+	require.Empty(t, w.checkOutputs(t.Context(), map[string]string{deadTopic: "B"}))
 	seen.Condition("topics", true, "")
-	cfg.awaitAcceptance() // of a later session
+	reportOutputsPending(cfg) // of a later session
 	require.Empty(t, seen.reason("topics"))
 }

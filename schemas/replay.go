@@ -2,14 +2,16 @@ package schemas
 
 import "slices"
 
-// Register names one version of one register of a pitch. Records with equal versions have equal content.
+// Register is the key of one version in one register of a pitch. A pitch has two registers: what was
+// measured, and who took part (identify). Each holds one version, and the greatest that was written wins.
+// Records with equal keys have equal content.
 type Register struct {
 	PitchID  PitchID
-	Identify bool
+	Identify bool // the register of who took part, not of what was measured
 	Version  Version
 }
 
-// RegisterOf returns the register that a change writes to.
+// RegisterOf returns the register and version that a change writes.
 func RegisterOf(c *Change) Register {
 	return Register{PitchID: c.PitchID, Identify: c.Op == OpIdentify, Version: c.Version}
 }

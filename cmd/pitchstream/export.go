@@ -70,7 +70,7 @@ func checkDates(from, to string) error {
 	return nil
 }
 
-// PostgresRole returns the role that this command needs the rights of. An error of missing rights names the
+// PostgresRole returns a reader, which this command connects as. An error about missing rights names the
 // command that grants them.
 func (*exportCmd) PostgresRole() config.Role { return config.Reader }
 

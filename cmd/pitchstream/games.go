@@ -26,15 +26,16 @@ type gamesLoadCmd struct {
 // Help returns the text of games load --help below its first line.
 func (*gamesLoadCmd) Help() string {
 	return `
-A game's date, ballpark, teams and start stand apart from its pitches, which may lack them. CSV has these columns, and JSON
+A game's date, ballpark, teams and start are stored apart from its pitches, which may lack them. CSV has these columns, and JSON
 objects these members; game_pk alone is required:
 
   game_pk,game_date,venue,home_team,away_team,home_team_id,away_team_id,starts_at
   745804,2024-09-28,Fenway Park,Boston Red Sox,Tampa Bay Rays,111,139,2024-09-28T20:10:00Z
 
-Of two files the later counts, fact by fact; a fact that a file lacks stays. A feed is of its time code, any other file of the
-moment when it is loaded. Older facts change nothing, and loading a file again changes nothing. All files are read before
-anything is written. The targets beside live get the facts too. A file may have 64 MiB and 200,000 games.
+The facts of a game have the time of their file: the time code of a game feed, or the moment when any other file is loaded. A newer
+file replaces the facts that it has and leaves the others. One that is older than the last one loaded changes nothing, so load feeds
+before other files. Loading a file again changes nothing. All files are read before anything is written. The targets beside live get
+the facts too. A file may have 64 MiB and 200,000 games.
 
 Exit status: 0 well; 1 a file or the database is wrong; 2 wrong usage.`
 }
@@ -50,7 +51,7 @@ func (c *gamesLoadCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s: %s added or changed, of %s newer facts are known\n",
+	fmt.Fprintf(std.Out, "%s: %s added or changed, %s older than what is stored\n",
 		terminal.Counted(r.Games, "game"), terminal.Count(r.Changed), terminal.Count(r.Older))
 	return nil
 }
@@ -71,25 +72,22 @@ Names the games of games load that have a date and no current pitch.
 Exit status: 0 none is missing; 1 some are, or it failed; 2 wrong usage.`
 }
 
-// PostgresRole returns the role that this command needs the rights of.
+// PostgresRole returns a reader, which this command connects as.
 func (*gamesMissingCmd) PostgresRole() config.Role { return config.Reader }
 
 // Validate checks the dates.
 func (c *gamesMissingCmd) Validate() error { return checkDates(c.From, c.To) }
 
-// Run prints the games.
+// Run prints the games, and fails with a differenceError if there are any.
 func (c *gamesMissingCmd) Run(ctx context.Context, std *stdio) error {
 	missing, err := games.Missing(ctx, storeConfig(c.Postgres), c.From, c.To)
 	switch {
 	case err != nil:
 		return err
 	case c.JSON:
-		err = terminal.PrintJSON(std.Out, append([]schemas.GameFacts{}, missing...))
+		err = terminal.PrintJSON(std.Out, append([]schemas.GameFacts{}, missing...)) // [] instead of null
 	default:
 		err = games.Print(std.Out, missing)
 	}
-	if err == nil && len(missing) > 0 {
-		err = &differenceError{}
-	}
-	return err
+	return orDifference(err, len(missing) > 0)
 }

@@ -13,11 +13,13 @@ import (
 // reads back as the same size.
 type Bytes int64
 
+// byteUnits are tried in this order. B is the last, because it is a suffix of all others. The first three are
+// those that String writes.
 var byteUnits = []struct {
 	name string
 	size Bytes
 }{
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, // before B, which is a suffix of them all
+	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
 	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
 }
 

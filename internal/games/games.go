@@ -5,8 +5,10 @@
 //
 //	read.go  files: CSV, JSON, the league's game feeds and schedules
 //
-// The facts stand apart from the pitches: a game may be known before its first pitch. The later of two files
-// counts, fact by fact. A feed is of its time code; any other file is of when it is loaded.
+// The facts are stored apart from the pitches: a game may be known before its first pitch. Those of a feed
+// have the time of its time code, those of any other file the time when it is loaded. Within one file
+// a fact that the newest record of a game lacks is taken from an older one. A stored game has one time: newer
+// facts replace its facts one by one, and older ones change nothing, not even where it lacks a fact.
 package games
 
 import (
@@ -32,13 +34,13 @@ type Options struct {
 	Stdin    io.Reader
 }
 
-// Report counts the games of the files. Changed were added or have another fact; of Older, newer facts are
-// known.
+// Report counts the games of the files. Changed were added or have another fact; Older were not written,
+// because newer facts are stored.
 type Report struct {
 	Games   int64 `json:"games"`
 	Changed int64 `json:"changed"`
 	Older   int64 `json:"older"`
-	Targets int   `json:"targets"` // that got them beside live
+	Targets int   `json:"targets"` // beside live, which got the facts too
 }
 
 // Load reads all files, and then writes their games. It writes nothing if any file is wrong.
@@ -71,6 +73,8 @@ func Load(ctx context.Context, o Options) (r Report, err error) {
 	return r, err
 }
 
+// set writes the games of each file into one schema. It returns how many were changed, and how many are older
+// than what is stored.
 func set(
 	ctx context.Context, cfg pgsink.Config, files []string, lists [][]schemas.GameFacts,
 ) (changed, older int64, err error) {
@@ -107,8 +111,8 @@ func (o *Options) read(name string) ([]schemas.GameFacts, error) {
 	return games, nil
 }
 
-// Missing returns the games between two dates, YYYY-MM-DD, of which no pitch is current. "" is no bound, but
-// for to: it is today in UTC.
+// Missing returns the games between two dates, YYYY-MM-DD, of which no pitch is current. An empty from is no
+// bound; an empty to is today in UTC.
 func Missing(ctx context.Context, cfg pgsink.Config, from, to string) ([]schemas.GameFacts, error) {
 	store, err := pgsink.Reach(ctx, cfg)
 	if err != nil {
