@@ -262,12 +262,13 @@ func (s fakeStore) GameVersions(ctx context.Context, games []string) ([]string, 
 	return versions, s.ask(ctx, "GameVersions")
 }
 
-func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
+func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {
 		if r.PitchID == id {
-			return &complete([]schemas.StoredRow{r})[0], s.ask(ctx, "Pitch")
+			row := complete([]schemas.StoredRow{r})[0]
+			return &schemas.StoredPitch{Row: row, IsSword: row.IsCutShort}, s.ask(ctx, "Pitch")
 		}
 	}
 	return nil, s.ask(ctx, "Pitch")

@@ -64,15 +64,17 @@ func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err erro
 	if !ok {
 		return body, huma.Error422UnprocessableEntity("id: want UUID text")
 	}
-	read := func(ctx context.Context, s Store) (*schemas.StoredRow, error) { return s.Pitch(ctx, id) }
-	row, condition, err := readStore(ctx, a, "pitch/"+id.String(), in.AtLeast, read)
+	read := func(ctx context.Context, s Store) (*schemas.StoredPitch, error) { return s.Pitch(ctx, id) }
+	pitch, condition, err := readStore(ctx, a, "pitch/"+id.String(), in.AtLeast, read)
 	if err != nil {
 		return body, err
 	}
-	if row == nil {
+	if pitch == nil {
 		return body, errNoPitch
 	}
-	return OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}, nil
+	return OnePitch{
+		Pitch: a.names.pitch(pitch.Row), IsSword: pitch.IsSword, AsOf: pitch.Row.EventTime, Condition: condition,
+	}, nil
 }
 
 // cutPage returns the rows of a page, and the cursor of the next one, "" if they are the last.

@@ -61,6 +61,7 @@ func TestPagesOfPitches(t *testing.T) {
 	require.Equal(t, "pitches.raw", body["source_topic"])
 	require.Equal(t, body["event_time"], body["as_of"])
 	require.Equal(t, []any{}, body["issues"])
+	require.Contains(t, body, "is_sword")
 	k.get(404, opPitch, "/v1/pitches/00000000-0000-0000-0000-0000000000ff")
 }
 

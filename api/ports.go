@@ -35,7 +35,7 @@ type Store interface {
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where
 	// it has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)
-	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
+	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error)
 	PlayerPitches(
 		ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 	) ([]schemas.StoredRow, error)

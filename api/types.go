@@ -113,7 +113,8 @@ type Pitch struct {
 // OnePitch is a row, and how fresh it is.
 type OnePitch struct {
 	Pitch
-	AsOf schemas.TimeMS `json:"as_of" doc:"Event time of this pitch"`
+	IsSword schemas.Opt[bool] `json:"is_sword" doc:"The swing is cut short, and as slow as the slowest tenth of the swings that its batter has now; null where no end of a swing was tracked"`
+	AsOf    schemas.TimeMS    `json:"as_of" doc:"Event time of this pitch"`
 	Condition
 }
 

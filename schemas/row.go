@@ -178,6 +178,12 @@ type StoredRow struct {
 	Provenance
 }
 
+// StoredPitch is a row, and what depends on its batter's other rows.
+type StoredPitch struct {
+	Row     StoredRow
+	IsSword Opt[bool] // missing where no end of a swing was tracked
+}
+
 // Version returns the version of the measured register.
 func (p Provenance) Version() Version {
 	return Version{

@@ -91,8 +91,12 @@ func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 	} else if !o.All && o.GamePK == "" {
 		return nil, ErrUnknown
 	}
-	if p.Row, err = reader.Pitch(ctx, id); err != nil {
+	current, err := reader.Pitch(ctx, id)
+	if err != nil {
 		return nil, err
+	}
+	if current != nil {
+		p.Row = &current.Row
 	}
 	client, err := kgo.NewClient(o.Client...)
 	if err != nil {

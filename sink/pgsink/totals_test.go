@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -43,6 +45,29 @@ func TestTheViewOfSwordsHasThoseThatAreCounted(t *testing.T) {
 	require.Equal(t, counted, shown)
 	require.Zero(t, different)
 	require.Empty(t, compareAll(t, s, schemas.Batter).Differences)
+	require.Equal(t, counted, swordsByPitch(t, s))
+}
+
+// swordsByPitch counts the swords as a reader of one pitch after the other does. It requires that swings
+// without a tracked end are not judged.
+func swordsByPitch(t *testing.T, s *Sink) (swords int64) {
+	t.Helper()
+	found, err := raw(t, s).Query(t.Context(), `SELECT pitch_id FROM pitches`)
+	require.NoError(t, err)
+	ids, err := pgx.CollectRows(found, pgx.RowTo[[16]byte])
+	require.NoError(t, err)
+	reader, err := pgread.Open(*s.cfg)
+	require.NoError(t, err)
+	defer reader.Close()
+	for _, id := range ids {
+		p, err := reader.Pitch(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, p.Row.IsCutShort.Present, p.IsSword.Present)
+		if p.IsSword.Value {
+			swords++
+		}
+	}
+	return swords
 }
 
 func compareAll(t *testing.T, s *Sink, side schemas.Side) pgadmin.TotalsReport {

@@ -2490,6 +2490,8 @@ export interface components {
             is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
             is_swing: boolean;
+            /** @description The swing is cut short, and as slow as the slowest tenth of the swings that its batter has now; null where no end of a swing was tracked */
+            is_sword: boolean | null;
             /** @description A swing that missed; missing: never */
             is_whiff: boolean;
             /** @description What was wrong with the record's values, as column:type, column:range, column:unit, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */

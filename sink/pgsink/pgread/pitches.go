@@ -11,9 +11,20 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Pitch returns the row of a pitch, nil if none is current.
-func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
-	return first(r.rows(ctx, `WHERE pitch_id = $1`, [16]byte(id)))
+// Pitch returns the row of a pitch, nil if none is current. It says whether the swing was a sword among those
+// that its batter has now.
+func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error) {
+	return first(collect(ctx, r, "pitches", scanPitch, `
+		SELECT `+pg.RowColumns+`,
+			CASE WHEN is_cut_short IS NOT NULL THEN EXISTS (SELECT FROM {schema}.swords s WHERE s.pitch_id = $1) END
+		FROM {schema}.pitches WHERE pitch_id = $1`, [16]byte(id)))
+}
+
+func scanPitch(row pgx.CollectableRow) (p schemas.StoredPitch, err error) {
+	var isSword *bool
+	p.Row, err = pg.ScanRowWith(row, &isSword)
+	p.IsSword = schemas.FromPointer(isSword)
+	return p, err
 }
 
 func first[T any](found []T, err error) (*T, error) {
