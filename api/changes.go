@@ -96,7 +96,7 @@ func registerChanges(a *API, api huma.API) {
 			return nil, err
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
-			defer a.hub.exit()
+			defer a.hub.leaveFeed()
 			r, w := humago.Unwrap(c)
 			f.client = client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 			f.serve(r.Context())
@@ -140,7 +140,7 @@ func openFeed(ctx context.Context, a *API, in *changesIn) (*feedClient, error) {
 	}
 	if f.follow && after != nil && a.tail.covers(*after) { // many that come back at once do not ask Postgres
 		f.at = *after
-		return f, busyProblem(a.hub.enter())
+		return f, busyProblem(a.hub.joinFeed())
 	}
 	page, err := f.ask(ctx, after, 0)
 	if err != nil {
@@ -153,7 +153,7 @@ func openFeed(ctx context.Context, a *API, in *changesIn) (*feedClient, error) {
 	case since == "start":
 		f.at.Seq = page.Oldest
 	}
-	return f, busyProblem(a.hub.enter())
+	return f, busyProblem(a.hub.joinFeed())
 }
 
 func busyProblem(err error) error {

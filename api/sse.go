@@ -67,7 +67,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		if err != nil {
 			return nil, later(unavailable(problemBusy, err.Error()), "5")
 		}
-		if err := a.hub.first(ctx, t); err != nil {
+		if err := a.hub.readFirst(ctx, t); err != nil {
 			a.hub.leave(t)
 			return nil, problemOf(err)
 		}
@@ -127,12 +127,12 @@ func writeStates(ctx context.Context, a *API, c *client, t *topic, f following) 
 	last = f.last
 	every := a.cfg.PingEvery
 	if t.key.overview {
-		every = min(every, glancePing)
+		every = min(every, statusPing)
 	}
 	ping := time.Tick(every)
 	var err error
 	for err == nil {
-		e, changed := t.now()
+		e, changed := t.latest()
 		if e != nil && e.id != last {
 			frame := e.frame
 			if f.deltas {
@@ -171,7 +171,7 @@ func moveOn(ctx context.Context, a *API, key topicKey) (*API, *topic) {
 	if err != nil {
 		return nil, nil
 	}
-	if err := next.hub.first(ctx, t); err != nil {
+	if err := next.hub.readFirst(ctx, t); err != nil {
 		next.hub.leave(t)
 		return nil, nil
 	}

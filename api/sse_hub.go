@@ -26,47 +26,42 @@ type hub struct {
 	reads atomic.Int64
 
 	mu      sync.Mutex
-	topics  map[topicKey]*topic
-	clients int
+	topics  map[topicKey]*topic // guarded by mu; those with clients
+	clients int                 // guarded by mu; open streams, also those without a topic
 
-	// mode and applied are the source and the positions of the last poll, slow the time of the last poll of
-	// Postgres. The goroutine of run owns them.
-	mode    Condition
-	applied map[string]int64
-	slow    time.Time
+	// The goroutine of run owns the next three.
+	lastSource    Condition        // the source of the last poll, and whether it was stale
+	lastApplied   map[string]int64 // its positions
+	lastStorePoll time.Time        // the last poll of Postgres
 
-	// gamesDue wakes followGames, and rereadGames makes it read games that have not changed too.
-	gamesDue    chan struct{}
-	rereadGames atomic.Bool
+	gamesDue    chan struct{} // wakes followGames
+	rereadGames atomic.Bool   // its next round reads games that have not changed, too
 }
 
-// topicKey names a player over all games, a game, or the status of the stream itself.
+// topicKey names what a topic is about: the status of the pipeline if overview is set, else a game if game is
+// set, else a player over all games.
 type topicKey struct {
 	player   schemas.PlayerKey
-	game     string // "": it is a player
-	overview bool   // it is neither
+	game     string
+	overview bool
 }
 
-// topic is one state that clients stream. reading serializes the first read.
+// topic is one state that clients stream: of a player, of a game, or the status. It is no topic of Kafka.
 type topic struct {
-	key topicKey
-	// clients is guarded by hub.mu.
-	clients int
-	reading sync.Mutex
+	key     topicKey
+	clients int        // guarded by hub.mu
+	reading sync.Mutex // held during the first read, so that clients that come together read once
 
-	mu sync.Mutex
-	// current is nil before the first state, and changed is closed when another one replaces it. seen is the
-	// sequence number that Redis had when current was read, version that of the game. live says that the game
-	// is live, so that time alone changes it. read is the number of the read that current came from. overdue
-	// is the number of the last read that failed, or that memory answered, unless a later one was answered by
-	// a store; 0: there is none. mu guards all seven.
-	current *event
-	read    int64
-	changed chan struct{}
-	seen    int64
+	mu      sync.Mutex    // guards all that follows
+	current *event        // nil before the first state
+	changed chan struct{} // closed when current is replaced
+	read    int64         // the number of the read that current came from
+	// overdue is the number of the last read that no store answered, because it failed or memory did. It is 0
+	// once a store has answered a later one.
 	overdue int64
-	version string
-	live    bool
+	seen    int64  // of a player: the sequence number that Redis had when current was read; −1: none yet
+	version string // of a game: the version that current has; "" if there is no such game
+	live    bool   // of a game: it is live, so that time alone can change it
 }
 
 // event is one state as it is sent. Its id is the digest of the state, without lag and age.
@@ -80,15 +75,15 @@ type event struct {
 // maxBatch is how many players are read at a time.
 const maxBatch = 500
 
-// slowEvery is the interval of polls of Postgres while Redis is not up to date.
-const slowEvery = time.Second
+// storePollEvery is the interval of polls of Postgres while Redis is not up to date.
+const storePollEvery = time.Second
 
-// glanceEvery is the interval of polls of the status, because processors report once a second.
-const glanceEvery = time.Second
+// statusEvery is the interval of polls of the status, because processors report once a second.
+const statusEvery = time.Second
 
-// glancePing is the interval of comments on the status, because a client must distinguish a server that hangs
-// from one that waits for a store.
-const glancePing = 2 * time.Second
+// statusPing is the interval of comments (server-sent lines without an event) on a stream of the status.
+// Without them a client cannot distinguish a server that hangs from one that waits for a store.
+const statusPing = 2 * time.Second
 
 var errBusy = errors.New("too many streams are open")
 
@@ -96,7 +91,7 @@ func (h *hub) init(a *API) {
 	h.api, h.done, h.topics, h.gamesDue = a, make(chan struct{}), map[topicKey]*topic{}, make(chan struct{}, 1)
 }
 
-// join makes the caller a client of a topic, until leave.
+// join makes the caller a client of a topic. It must call leave at its end. The error is errBusy.
 func (h *hub) join(key topicKey) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,7 +101,7 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	}
 	t := h.topics[key]
 	if t == nil {
-		// seen is no sequence yet: a state that is missing has 0.
+		// −1 is no sequence number; 0 is that of a player without a state.
 		t = &topic{key: key, changed: make(chan struct{}), seen: -1}
 		h.topics[key] = t
 	}
@@ -116,8 +111,9 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	return t, nil
 }
 
-// enter counts a stream that has no topic, until exit.
-func (h *hub) enter() error {
+// joinFeed counts a stream of changes, which has no topic. The caller must call leaveFeed at its end. The
+// error is errBusy.
+func (h *hub) joinFeed() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.clients >= h.api.cfg.MaxStreams {
@@ -128,13 +124,14 @@ func (h *hub) enter() error {
 	return nil
 }
 
-func (h *hub) exit() {
+func (h *hub) leaveFeed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients--
 	h.api.metrics.streams.Set(float64(h.clients))
 }
 
+// leave ends the membership that join began. A topic without clients is no longer polled.
 func (h *hub) leave(t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -145,11 +142,11 @@ func (h *hub) leave(t *topic) {
 	h.api.metrics.streams.Set(float64(h.clients))
 }
 
-// first reads the current state for the first client of a topic.
-func (h *hub) first(ctx context.Context, t *topic) error {
+// readFirst reads the state of a topic that has none yet; for all others it does nothing.
+func (h *hub) readFirst(ctx context.Context, t *topic) error {
 	t.reading.Lock()
 	defer t.reading.Unlock()
-	if e, _ := t.now(); e != nil {
+	if e, _ := t.latest(); e != nil {
 		return nil
 	}
 	if t.key.game != "" {
@@ -158,21 +155,24 @@ func (h *hub) first(ctx context.Context, t *topic) error {
 	return h.read(ctx, []*topic{t}, nil)
 }
 
-func (t *topic) now() (*event, <-chan struct{}) {
+// latest returns the current state, nil if none was read yet, and a channel that is closed when another one
+// replaces it.
+func (t *topic) latest() (*event, <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.current, t.changed
 }
 
-// publish replaces the current state, unless it is the same. read is the number that hub.reads had when the
-// state began to be read. A state is dropped when one that began to be read later is there, because it may be
-// older, and nothing would replace it until the next change.
+// publish replaces the current state, unless it is the same. read is the number that hub.reads gave to the
+// read. If a later read was published before, the state is dropped, because it may be older, and nothing
+// would replace it until the next change.
 func (t *topic) publish(read int64, name string, state any) error {
-	return t.publishWith(read, name, state, func() {})
+	return t.publishThen(read, name, state, func() {})
 }
 
-// publishWith is publish. It calls then with mu locked if the state is not dropped.
-func (t *topic) publishWith(read int64, name string, state any, then func()) error {
+// publishThen does what publish does. Unless the state is dropped it calls then, with mu locked, before
+// others see the state.
+func (t *topic) publishThen(read int64, name string, state any, then func()) error {
 	e, err := newEvent(name, state)
 	if err != nil {
 		return err
@@ -211,13 +211,13 @@ func (h *hub) run(ctx context.Context) {
 	// guard: api: streams end while the status is read | defer close(h.done) -> defer func() { others.Wait(); close(h.done) }()
 	defer close(h.done)
 	others.Go(func() { h.followGames(ctx) })
-	others.Go(func() { every(ctx, slowEvery, func() { h.readOverdue(ctx) }) })
-	// guard: api: players do not wait for the status | instead every(ctx, h.api.cfg.PollEvery, func() { h.glance(ctx); h.look(ctx) }); return
-	others.Go(func() { every(ctx, glanceEvery, func() { h.glance(ctx) }) })
-	every(ctx, h.api.cfg.PollEvery, func() { h.look(ctx) })
+	others.Go(func() { every(ctx, storePollEvery, func() { h.readOverdue(ctx) }) })
+	// guard: api: players do not wait for the status | instead every(ctx, h.api.cfg.PollEvery, func() { h.pollStatus(ctx); h.poll(ctx) }); return
+	others.Go(func() { every(ctx, statusEvery, func() { h.pollStatus(ctx) }) })
+	every(ctx, h.api.cfg.PollEvery, func() { h.poll(ctx) })
 }
 
-// split sorts topics by what they are of.
+// split returns topics by their kind.
 func split(topics iter.Seq[*topic]) (players, games, overviews []*topic) {
 	for t := range topics {
 		switch {
@@ -232,16 +232,17 @@ func split(topics iter.Seq[*topic]) (players, games, overviews []*topic) {
 	return players, games, overviews
 }
 
-// glance reads the status, if anybody streams it.
-func (h *hub) glance(ctx context.Context) {
+// pollStatus reads and publishes the status, if a client streams it.
+func (h *hub) pollStatus(ctx context.Context) {
 	h.mu.Lock()
 	_, _, overviews := split(maps.Values(h.topics))
 	h.mu.Unlock()
 	h.warn(h.read(ctx, overviews, nil))
 }
 
-// look finds the players whose states have changed, and publishes them.
-func (h *hub) look(ctx context.Context) {
+// poll asks Redis which players have changed, and reads and publishes those. It wakes followGames if games
+// may have changed. If Redis is unavailable or not up to date, pollStore does the same with Postgres.
+func (h *hub) poll(ctx context.Context) {
 	h.mu.Lock()
 	players, games, _ := split(maps.Values(h.topics))
 	h.mu.Unlock()
@@ -257,49 +258,51 @@ func (h *hub) look(ctx context.Context) {
 	})
 	v := s.judgeLive(ctx, pulse)
 	if err != nil || !v.upToDate {
-		h.lookSlowly(ctx, players)
+		h.pollStore(ctx, players)
 		return
 	}
-	source, positions := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
+	isOther, hasMoved := h.compare(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
 	var changed []*topic
 	seen := map[*topic]int64{}
 	for i, t := range players {
 		t.mu.Lock()
-		if source || t.seen != seqs[i] {
+		if isOther || t.seen != seqs[i] {
 			changed = append(changed, t)
 			seen[t] = seqs[i]
 		}
 		t.mu.Unlock()
 	}
-	if source || positions {
-		h.wakeGames(source)
+	if isOther || hasMoved {
+		h.wakeGames(isOther)
 	}
 	h.warn(h.read(ctx, changed, seen))
 }
 
-// lookSlowly polls Postgres, where only the positions show that something has changed.
-func (h *hub) lookSlowly(ctx context.Context, players []*topic) {
-	if time.Since(h.slow) < slowEvery {
+// pollStore polls Postgres, at most once in storePollEvery. There only the positions show that something has
+// changed, so it reads all players then.
+func (h *hub) pollStore(ctx context.Context, players []*topic) {
+	if time.Since(h.lastStorePoll) < storePollEvery {
 		return
 	}
-	h.slow = time.Now()
+	h.lastStorePoll = time.Now()
 	s := &h.api.sources
-	p, err := s.storePulse.get(ctx, slowEvery/2)
-	mode := Condition{Source: sourcePostgres, Stale: s.judge(p).stale}
+	p, err := s.storePulse.get(ctx, storePollEvery/2)
+	source := Condition{Source: sourcePostgres, Stale: s.judge(p).stale}
 	if err != nil {
-		mode, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.applied
+		source, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.lastApplied
 	}
-	if source, positions := h.moved(mode, p.Applied); source || positions {
-		h.wakeGames(source)
+	if isOther, hasMoved := h.compare(source, p.Applied); isOther || hasMoved {
+		h.wakeGames(isOther)
 		h.warn(h.read(ctx, players, nil))
 	}
 }
 
-// moved compares a poll with the one before: its source, and the positions.
-func (h *hub) moved(mode Condition, applied map[string]int64) (source, positions bool) {
-	source, positions = mode != h.mode, !maps.Equal(applied, h.applied)
-	h.mode, h.applied = mode, applied
-	return source, positions
+// compare remembers the source and the positions of a poll. It reports whether the source is another one than
+// in the poll before, and whether the positions have moved since.
+func (h *hub) compare(source Condition, applied map[string]int64) (isOther, hasMoved bool) {
+	isOther, hasMoved = source != h.lastSource, !maps.Equal(applied, h.lastApplied)
+	h.lastSource, h.lastApplied = source, applied
+	return isOther, hasMoved
 }
 
 func (h *hub) warn(err error) {
@@ -312,7 +315,8 @@ func keysOf(topics []*topic) []schemas.PlayerKey {
 	return schemas.Map(topics, func(t *topic) schemas.PlayerKey { return t.key.player })
 }
 
-// read reads players and the status, and publishes them. seen are the sequence numbers that Redis had before.
+// read reads topics of players and of the status, and publishes them. seen has the sequence number that Redis
+// had for a player before the read; a topic without one keeps its own.
 func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()
@@ -342,6 +346,7 @@ func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]
 		return err
 	}
 	for i, t := range topics {
+		// An unknown player is not published as absent: only Postgres can know that.
 		// guard: api: a stream says of nobody that he is absent unless Postgres did
 		if found[i].isUnknown() {
 			continue
@@ -418,7 +423,7 @@ func (h *hub) followGames(ctx context.Context) {
 	}
 }
 
-// wakeGames lets followGames read the games that have changed, or all.
+// wakeGames makes followGames read the games that have changed, or all. It never blocks.
 func (h *hub) wakeGames(all bool) {
 	if all {
 		h.rereadGames.Store(true)
@@ -429,8 +434,9 @@ func (h *hub) wakeGames(all bool) {
 	}
 }
 
-// readGames reads those of the games that have another version than before; with all, each that exists; with
-// live, each that is live. Many games that do not exist cost one question.
+// readGames reads and publishes the games that have another version than before. With all it reads each game
+// that exists, and with live each that is live. Versions are asked for together, so that games that do not
+// exist cost no read of their own.
 func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (failed error) {
 	names := schemas.Map(games, func(t *topic) string { return t.key.game })
 	versions, _, err := h.api.sources.games.ask(ctx, names)
@@ -455,12 +461,11 @@ func (h *hub) readGame(ctx context.Context, t *topic, blind bool) error {
 	read, version := h.reads.Add(1), ""
 	if !blind {
 		versions, _, err := h.api.sources.games.ask(ctx, []string{t.key.game})
-		switch blind = err != nil; {
-		case blind:
 		// guard: api: a game without a version is not read
-		case versions[0] == "":
+		if err == nil && versions[0] == "" {
 			return t.publishGame(read, nil, "")
-		default:
+		}
+		if err == nil {
 			version = versions[0]
 		}
 	}
@@ -478,7 +483,7 @@ func (t *topic) publishGame(read int64, game *Game, version string) error {
 		name, state = "state", game
 	}
 	// The version is that of the state that is current, so it stays when this one is dropped.
-	return t.publishWith(read, name, state, func() {
+	return t.publishThen(read, name, state, func() {
 		// guard: api: a game that memory answered is read again | always
 		if game == nil || game.Source != sourceMemory {
 			t.version = version

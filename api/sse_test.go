@@ -211,7 +211,7 @@ func TestGamesThatDoNotExistCostOneQuestion(t *testing.T) {
 		for i := range 3000 {
 			topic, err := k.hub.join(topicKey{game: fmt.Sprint("none ", i)})
 			require.NoError(t, err)
-			require.NoError(t, k.hub.first(t.Context(), topic))
+			require.NoError(t, k.hub.readFirst(t.Context(), topic))
 			defer k.hub.leave(topic)
 		}
 		l := k.listen(opGameStream, "/v1/games/g/stream")
@@ -502,6 +502,6 @@ func TestASlowFirstReadSendsNoOlderState(t *testing.T) {
 	slow, quick := h.reads.Add(1), h.reads.Add(1)
 	require.NoError(t, topic.publish(quick, "state", map[string]int{"pitches": 2}))
 	require.NoError(t, topic.publish(slow, "state", map[string]int{"pitches": 1}))
-	e, _ := topic.now()
+	e, _ := topic.latest()
 	require.Contains(t, string(e.data), `{"pitches":2}`)
 }

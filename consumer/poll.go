@@ -30,18 +30,18 @@ const (
 	fetchFailureQuiet = 5 * time.Second        // a partition without an error for so long has recovered
 )
 
-// fetchFailures are the partitions whose fetches fail. They belong to the goroutine of Processor.Run, and
-// outlive a session, because the next one may fail in the same way.
+// fetchFailures are the partitions whose fetches fail. They belong to the goroutine of Processor.Run. last
+// and reported outlive a session, because the next one may fail in the same way.
 type fetchFailures struct {
-	byID     map[int32]*fetchFailure // of this session
-	last     time.Time               // of any partition, of any session
-	reported bool                    // the condition "fetch" is not met
+	byID     map[int32]*fetchFailure // of this session; each session begins with nil
+	last     time.Time               // when a fetch failed last, in any partition and session
+	reported bool                    // the condition "fetch" was reported as unmet
 }
 
 // fetchFailure is one partition whose fetches fail.
 type fetchFailure struct {
-	since, last time.Time
-	nextLog     time.Time
+	since, last time.Time                   // the first and the newest error
+	nextLog     time.Time                   // errors before it are not logged
 	pause       *backoff.ExponentialBackOff // between two lines of the log
 }
 
@@ -62,8 +62,8 @@ func (f *fetchFailures) note(id int32, now time.Time) (failure *fetchFailure, mu
 	return failure, mustLog
 }
 
-// recovered forgets the partitions that have records, or had no error for a while. It reports whether none is
-// left, and none has failed for a while.
+// recovered forgets the partitions that have records, or had no error for fetchFailureQuiet. It reports
+// whether no partition is left, and none of any session has failed for fetchFailureQuiet.
 func (f *fetchFailures) recovered(fetches kgo.Fetches, now time.Time) bool {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		if len(p.Records) > 0 {
@@ -78,10 +78,11 @@ func (f *fetchFailures) recovered(fetches kgo.Fetches, now time.Time) bool {
 	return len(f.byID) == 0 && now.Sub(f.last) >= fetchFailureQuiet
 }
 
-// fetchErrors returns the error of a poll that ends the session, and logs the others with growing pauses. The
-// client retries those itself. A partition that fails for longer than fetchFailureLimit makes the processor
-// not ready, by name, and ends the session, because a new client may know better. A poll without records
-// waits a little.
+// fetchErrors handles the errors of a poll. It returns the first one that must end the session: the record is
+// gone from the topic, Kafka or the Source refuses, or a partition fails for longer than fetchFailureLimit.
+// The last also makes the processor not ready, by name; only a new client may be able to read again. Other
+// errors are logged, with growing pauses between the lines of a partition, and the client itself retries
+// them. If a poll has errors and no records, fetchErrors waits for fetchFailurePause.
 func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	now := s.cfg.Now()
 	if s.failing.recovered(fetches, now) && s.failing.reported {
@@ -100,7 +101,7 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 			failed = true
 			continue
 		case errors.As(e.Err, &source):
-			return source.asFatal()
+			return source.asFatal() // ends Processor.Run, too
 		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
@@ -134,40 +135,42 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 // given the same one for ever. So the batch is halved until it passes, and grows again while the store is
 // quick. All goroutines of a processor share it, and it outlives a session.
 type batchSize struct {
-	most int // Config.StoreMaxRecords
-	now  atomic.Int64
+	most    int          // records; Config.StoreMaxRecords
+	current atomic.Int64 // records; 1 to most
 }
 
 // errTooSlow reports that the store did not answer in time for a batch that can be smaller.
 var errTooSlow = errors.New("the store did not answer in time: the records are read again in smaller batches")
 
-// quickAnswer is how soon a store answers that can take twice as many records.
+// quickAnswer is the time within which a store must answer before it is given twice as many records.
 const quickAnswer = storeTimeout / 4
 
 func newBatchSize(most int) *batchSize {
 	s := &batchSize{most: most}
-	s.now.Store(int64(most))
+	s.current.Store(int64(most))
 	return s
 }
 
-func (s *batchSize) limit() int { return int(s.now.Load()) }
+// limit returns how many records may go to the store at once now.
+func (s *batchSize) limit() int { return int(s.current.Load()) }
 
-// shrink halves the batches after one of n records got no answer. It returns false when n cannot be smaller.
+// shrink sets the limit to half of n after a batch of n records got no answer, or to half of the limit if
+// that is less. It returns false if n cannot be halved.
 func (s *batchSize) shrink(n int) bool {
 	// guard: a batch that is too large for the store shrinks | always
 	if n <= 1 {
 		return false
 	}
-	s.now.Store(int64(max(1, min(n, s.limit())/2)))
+	s.current.Store(int64(max(1, min(n, s.limit())/2)))
 	return true
 }
 
-// grow doubles the batches after a quick answer to one of n records. A small batch says nothing about the
-// limit.
+// grow doubles the limit if the store answered a batch of n records within quickAnswer. A batch of at most
+// half of the limit shows nothing about a larger one.
 func (s *batchSize) grow(n int, took time.Duration) {
 	// guard: a batch grows again
 	// guard: only a full batch makes the next one larger | n > s.limit()/2 -> true
 	if took < quickAnswer && n > s.limit()/2 && s.limit() < s.most {
-		s.now.Store(int64(min(s.most, 2*s.limit())))
+		s.current.Store(int64(min(s.most, 2*s.limit())))
 	}
 }

@@ -35,16 +35,16 @@ type Replay struct {
 	Readers int
 
 	mu sync.Mutex
-	// done are the partitions that are read to their end and committed. mu guards it. A partition of which
-	// the store lost something is taken out again.
+	// done are the partitions that are read to their end and committed. mu guards it. reopen removes a
+	// partition when the store has lost some of its records.
 	done map[int32]bool
 }
 
 // errReplayComplete ends a session at the end of its replay.
 var errReplayComplete = errors.New("the replay is complete")
 
-// replayPoll is how long a poll of a replay waits, and Pace before it, because the end may be reached without
-// another record.
+// replayPoll bounds one wait for Pace and one poll together. After it the session looks whether the end is
+// reached, which can happen without another record.
 const replayPoll = 250 * time.Millisecond
 
 // isDone reports whether a partition has been read to its end, or is not part of the replay.
@@ -63,13 +63,13 @@ func (r *Replay) finish(id int32) {
 	r.done[id] = true
 }
 
-// replayReader stands between a session and its Replay. A live session has a nil one: start and isDone bear
-// that, and callers of the other methods check. replay never changes; reached and fresh belong to the
-// goroutine of session.run.
+// replayReader is one session's view of its Replay. A live session has a nil one: start, hasSource, isDone
+// and reopen may be called on it, the other methods may not. reached and uncommitted belong to the goroutine
+// of session.run; replay never changes.
 type replayReader struct {
-	replay  *Replay
-	reached map[int32]bool // partitions whose end was polled
-	fresh   []int32        // those of reached that were polled since the last commit: an abort removes them
+	replay      *Replay
+	reached     map[int32]bool // partitions whose end was polled
+	uncommitted []int32        // those reached since the last commit: an abort removes them from reached
 }
 
 func newReplayReader(r *Replay) *replayReader {
@@ -79,8 +79,8 @@ func newReplayReader(r *Replay) *replayReader {
 	return &replayReader{replay: r, reached: map[int32]bool{}}
 }
 
-// start returns the offset at which reading begins, where no position is stored; first is the first in the
-// topic.
+// start returns the offset at which a partition without a stored position is read first. first is the oldest
+// offset in the topic.
 func (r *replayReader) start(id int32, first int64) int64 {
 	if r == nil {
 		return first
@@ -94,7 +94,8 @@ func (r *replayReader) hasSource() bool { return r != nil && r.replay.Source != 
 // isDone reports whether nothing of a partition is left to read.
 func (r *replayReader) isDone(id int32) bool { return r != nil && r.replay.isDone(id) }
 
-// reopen has a partition replayed again whose end was reached before, because the store came back older.
+// reopen makes a finished partition unfinished, because the store came back older and needs its records
+// again.
 func (r *replayReader) reopen(id int32) {
 	if r != nil {
 		r.replay.mu.Lock()
@@ -125,7 +126,7 @@ func (r *replayReader) poll(ctx context.Context, kafka recordSource, most int) k
 		for _, id := range source.takeEnded() {
 			if !r.reached[id] {
 				r.reached[id] = true
-				r.fresh = append(r.fresh, id)
+				r.uncommitted = append(r.uncommitted, id)
 			}
 		}
 	}
@@ -150,29 +151,30 @@ func (r *replayReader) trim(f *kgo.FetchPartition) {
 	f.Records = kept
 	if last+1 >= to && !r.reached[f.Partition] {
 		r.reached[f.Partition] = true
-		r.fresh = append(r.fresh, f.Partition)
+		r.uncommitted = append(r.uncommitted, f.Partition)
 	}
 	if r.replay.Seen != nil {
 		r.replay.Seen(f.Partition, min(last+1, to))
 	}
 }
 
-// settle keeps the ends that were polled since the last commit, or forgets them after an abort, which rewinds
-// the client.
+// settle must be called after each transaction. After an abort it forgets the ends reached since the last
+// commit, because the client reads those records again.
 func (r *replayReader) settle(committed bool) {
 	if !committed {
-		for _, id := range r.fresh {
+		for _, id := range r.uncommitted {
 			delete(r.reached, id)
 		}
 	}
-	r.fresh = r.fresh[:0]
+	r.uncommitted = r.uncommitted[:0]
 }
 
-// finishEnded marks the partitions that are in the stores to their end and committed, and pauses them. It
-// reports whether every partition of the replay is finished, by this session or another. The end of a
-// partition may have been polled without being stored, because the last records may all be ones that the
-// replay leaves out. In an uncommitted partition this session has written nothing, because commitStart comes
-// before the first write.
+// finishEnded marks the owned partitions that are stored and committed to their end as finished, and pauses
+// them. It reports whether every partition of the replay is finished, by this session or another.
+//
+// A partition can be at its end although its stored position (next) is below To: the replay may leave out all
+// of the last records. An uncommitted partition, in which the group has no offset, needs no commit. This
+// session has written nothing of it, because commitStart comes before the first write.
 func (r *replayReader) finishEnded(owned *partitions) bool {
 	hasEnded := false
 	for id, at := range collect(owned, func(at *partition) partition { return *at }) {
@@ -194,9 +196,10 @@ func (r *replayReader) finishEnded(owned *partitions) bool {
 	return true
 }
 
-// step returns the records that the store counts with a plan.
-func (r *replayReader) step(p Plan) *schemas.Replay {
-	step, deletes := &schemas.Replay{ID: r.replay.ID}, map[schemas.Register]bool{}
+// recordsOf returns every record of a plan, rejected ones too, so that the store counts what became of each.
+func (r *replayReader) recordsOf(p Plan) *schemas.Replay {
+	all := &schemas.Replay{ID: r.replay.ID}
+	deletes := map[schemas.Register]bool{}
 	for _, pitch := range p.Pitches {
 		for i := range pitch.Measured {
 			deletes[schemas.RegisterOf(&pitch.Measured[i])] = pitch.Measured[i].Op == schemas.OpDelete
@@ -210,15 +213,15 @@ func (r *replayReader) step(p Plan) *schemas.Replay {
 			op = schemas.OpDelete
 		}
 		for _, rec := range records {
-			step.Records = append(step.Records, schemas.ReplayRecord{
+			all.Records = append(all.Records, schemas.ReplayRecord{
 				Partition: rec.Partition, Offset: rec.Offset, Op: op, Register: reg,
 			})
 		}
 	}
 	for _, l := range p.DeadLetters {
-		step.Records = append(step.Records, schemas.ReplayRecord{
+		all.Records = append(all.Records, schemas.ReplayRecord{
 			Partition: l.Record.Partition, Offset: l.Record.Offset, Rejected: true,
 		})
 	}
-	return step
+	return all
 }

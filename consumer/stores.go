@@ -42,7 +42,7 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 	defer s.cfg.observeStep("postgres", s.cfg.Now())
 	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
 	if s.replay != nil {
-		b.Replay = s.replay.step(plan)
+		b.Replay = s.replay.recordsOf(plan)
 	}
 	attempts := 0
 	out, err = retry(ctx, s.cfg, "postgres", func() (schemas.Outcome, error) {

@@ -94,7 +94,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 		schemas.TimeMS(l.At.TimestampMS))
 	line("code", "%s", cmp.Or(terminal.TextOrBytes([]byte(l.Code)), noCode))
 	line("message", "%s", terminal.TextOrBytes([]byte(l.Message)))
-	if l.Ours {
+	if l.HasOrigin {
 		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition,
 			l.ID.Origin.Offset,
 			schemas.TimeMS(l.ID.Origin.TimestampMS), terminal.Counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)

@@ -44,9 +44,9 @@ pretty-printed), or values one after the other; plain, gzip or zstd. tar and zip
 sent byte for byte. A broken record is sent as well, so that it becomes a dead letter. If a file is cut short, its torn end is
 sent as one record, and the summary gives its byte offset.
 
-Of lines that hold a record with its key and headers, the record is sent: those of dlq export, of process (rejected.jsonl), of
-simulate --envelope and of kcat -J. It keeps the time of its origin, unless --timestamp is mtime or a TIME. Lines
-of dlq export keep their version whatever --timestamp is: only --revision supersedes it.
+A line may be an envelope: an object that holds a record with its key and headers. dlq export, process (rejected.jsonl),
+simulate --envelope and kcat -J write such lines. Then the record within is sent. It keeps the time of its origin, unless
+--timestamp is mtime or a TIME. Lines of dlq export keep their version whatever --timestamp is: only --revision supersedes it.
 
   pitchstream load season/                              a folder of GAME_FRAME.jsonl files
   pitchstream load --game 746437 batch_raw.json.gz      one game, an array
@@ -125,7 +125,7 @@ func isGamePK(s string) bool {
 	return s != "" && len(s) <= 64 && utf8.ValidString(s) && !strings.ContainsFunc(s, isControl)
 }
 
-// Run loads. It prints a summary however the load ends.
+// Run loads the files. It prints a summary also after an error, unless the load could not begin.
 func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	o := load.Options{
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp,

@@ -65,7 +65,7 @@ func newBook() *book {
 
 // seen notes how often a record has failed, also for dead letters that the filter does not take.
 func (b *book) seen(l *Letter) {
-	if l.Ours && l.ID.Attempts > 1 {
+	if l.HasOrigin && l.ID.Attempts > 1 {
 		b.last[l.ID.Origin] = max(b.last[l.ID.Origin], l.ID.Attempts)
 	}
 }

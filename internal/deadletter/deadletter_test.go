@@ -53,7 +53,7 @@ func ours(more ...string) []string {
 
 func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
 	l := Read(kafkaread.Record(deadRecord("{}", ours()...)))
-	require.True(t, l.Ours)
+	require.True(t, l.HasOrigin)
 	require.Equal(t, schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926}, Attempts: 2}, l.ID)
 	require.Equal(t, "745804", l.GamePK)
 	again := l.Again("pitches.raw")
@@ -75,7 +75,7 @@ func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
 
 func TestALetterWithoutAnOriginIsForeign(t *testing.T) {
 	l := Read(kafkaread.Record(deadRecord("{}", "dlq.code", "internal", "dlq.origin.topic", "pitches.raw")))
-	require.False(t, l.Ours)
+	require.False(t, l.HasOrigin)
 	require.Equal(t, schemas.Coordinates{Topic: "pitches.dead", Partition: 2, Offset: 7, TimestampMS: 1000}, l.ID.Origin)
 	require.EqualValues(t, 1000, l.FailedAt)
 }
@@ -101,7 +101,7 @@ func TestThePartitionerKeepsTheNamedPartition(t *testing.T) {
 func judgedLetter(attempts int32, code schemas.Code, status Status, selected bool, outcome Outcome) *judged {
 	l := &judged{Judgement: Judgement{Status: status, Outcome: outcome, fails: code}, selected: selected}
 	l.ID = schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 42}, Attempts: attempts}
-	l.Ours, l.Code, l.Message = true, code, string(code)+": it failed"
+	l.HasOrigin, l.Code, l.Message = true, code, string(code)+": it failed"
 	return l
 }
 

@@ -31,7 +31,7 @@ type ExportedHeader struct {
 	ValueBase64 []byte  `json:"value_base64,omitempty"`
 }
 
-// ExportedPlace is the coordinates of a record.
+// ExportedPlace is a record's place in Kafka, with its time.
 type ExportedPlace struct {
 	Topic     string         `json:"topic"`
 	Partition int32          `json:"partition"`
@@ -39,12 +39,12 @@ type ExportedPlace struct {
 	Timestamp schemas.TimeMS `json:"timestamp"`
 }
 
-// PlaceOf returns coordinates as an export has them.
-func PlaceOf(c schemas.Coordinates) *ExportedPlace {
+// ExportedPlaceOf returns coordinates in the form of an export.
+func ExportedPlaceOf(c schemas.Coordinates) *ExportedPlace {
 	return &ExportedPlace{c.Topic, c.Partition, c.Offset, schemas.TimeMS(c.TimestampMS)}
 }
 
-// ExportedOf returns a dead letter as an export has it.
+// ExportedOf returns a dead letter in the form of an export. It shares key, headers and value with l.
 func ExportedOf(l *Letter) Exported {
 	e := Exported{
 		Source: fmt.Sprintf("%s/%d", l.At.Topic, l.At.Partition), Record: l.At.Offset,
@@ -55,8 +55,8 @@ func ExportedOf(l *Letter) Exported {
 	if l.Cut != nil {
 		e.SizeBytes = l.Cut.Bytes
 	}
-	if l.Ours {
-		e.Origin = PlaceOf(l.ID.Origin)
+	if l.HasOrigin {
+		e.Origin = ExportedPlaceOf(l.ID.Origin)
 	}
 	if l.Key != nil {
 		e.Key, e.KeyBase64 = textOrBase64(l.Key)
@@ -64,7 +64,7 @@ func ExportedOf(l *Letter) Exported {
 	return e
 }
 
-// ExportedHeaders returns headers as an export has them, never nil.
+// ExportedHeaders returns headers in the form of an export, in their order; an empty list instead of nil.
 func ExportedHeaders(headers []schemas.Header) []ExportedHeader {
 	all := []ExportedHeader{}
 	for _, h := range headers {
@@ -75,7 +75,8 @@ func ExportedHeaders(headers []schemas.Header) []ExportedHeader {
 	return all
 }
 
-// textOrBase64 returns UTF-8 as text, anything else as bytes.
+// textOrBase64 returns bytes that are UTF-8 as text, and others as they are, which JSON shows in base64. One
+// of the two results is nil.
 func textOrBase64(b []byte) (*string, []byte) {
 	if utf8.Valid(b) {
 		s := string(b)
@@ -84,7 +85,8 @@ func textOrBase64(b []byte) (*string, []byte) {
 	return nil, b
 }
 
-// Shown is a dead letter with its judgement, as dlq show --json prints it.
+// Shown is a dead letter as dlq show --json prints it: with the decision of a person, and with the outcome if
+// the record were sent again today.
 type Shown struct {
 	Exported
 	Status   string                      `json:"status"`
@@ -93,7 +95,7 @@ type Shown struct {
 	Fault    Place                       `json:"fault"`
 }
 
-// Today returns the outcome of a judgement as text.
+// Today returns in words what would become of the record if it were sent again today.
 func (j *Judgement) Today() string {
 	pitch := "pitch " + j.change.PitchID.String()
 	return [...]string{

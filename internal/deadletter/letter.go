@@ -21,14 +21,15 @@ type Letter struct {
 	Value   []byte
 	Cut     *schemas.Cut // not nil if Value is only the beginning of the record's value
 
-	ID      schemas.DeadLetterID
-	Ours    bool                // its origin can be read: pitchstream wrote it
-	Failed  schemas.Coordinates // the record that failed last; no topic if its headers name none
-	Code    schemas.Code
-	Message string
-	Group   string // the consumer group that rejected it
-	Build   string // the build that rejected it
-	GamePK  string // of the header, else the key; "" if neither is there
+	ID schemas.DeadLetterID
+	// HasOrigin reports that pitchstream wrote the dead letter. Otherwise ID.Origin is its own place.
+	HasOrigin bool
+	Failed    schemas.Coordinates // the record that failed last; no topic if its headers name none
+	Code      schemas.Code
+	Message   string
+	Group     string // the consumer group that rejected it
+	Build     string // the build that rejected it
+	GamePK    string // of the header, else the key; "" if neither is there
 
 	FirstFailedAt, FailedAt schemas.TimeMS // the dead letter's own timestamp if its headers have none
 }
@@ -65,8 +66,8 @@ func Read(rec schemas.Record) Letter {
 		GamePK: string(rec.Key),
 	}
 	// guard: dead letters: an origin must be readable | l.ID.Origin != own && ->
-	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
-	if !l.Ours {
+	l.HasOrigin = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
+	if !l.HasOrigin {
 		l.ID.Origin = own
 	}
 	if f.FailedAt.Present {

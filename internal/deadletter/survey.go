@@ -55,12 +55,12 @@ func (o Outcome) String() string {
 type Sums struct {
 	schemas.DeadLetterSums
 
-	// Tried counts open ones that this build has already rejected after a retry and would reject the same way.
-	// A retry skips them.
+	// Tried counts open ones that this build has already rejected after a retry and would reject the same
+	// way. A retry skips them.
 	Tried int64 `json:"tried"`
 
-	// Selected counts those that a retry would send: the other open ones. With Again it counts all that have not
-	// failed again and are not foreign. The counts below divide them.
+	// Selected counts those that a retry would send: the other open ones. With Again it counts all that have
+	// not failed again and are not foreign. The counts below divide them.
 	Selected   int64 `json:"selected"`
 	WouldPass  int64 `json:"would_pass"`
 	Superseded int64 `json:"superseded"` // would change nothing
@@ -199,8 +199,8 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 		isDecided := l.Status == StatusRetried || l.Status == StatusDiscarded
 		// A foreign one that was discarded has the status of the discard, and is foreign all the same.
 		//
-		// guard: dead letters: a foreign one is never selected | l.Ours && -> true &&
-		l.selected = l.Ours && (l.Status == StatusOpen || q.Again && isDecided)
+		// guard: dead letters: a foreign one is never selected | l.HasOrigin && -> true &&
+		l.selected = l.HasOrigin && (l.Status == StatusOpen || q.Again && isDecided)
 		if l.selected {
 			selected = append(selected, l)
 		}
@@ -252,7 +252,7 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 	for i, l := range batch {
 		ids[i] = l.ID
 		byID[l.ID] = append(byID[l.ID], l)
-		if !l.Ours {
+		if !l.HasOrigin {
 			// guard: dead letters: a foreign one is not sent
 			l.Status = StatusForeign
 		}

@@ -55,14 +55,14 @@ func (p *Pitch) JSON() JSON {
 
 func (v *Version) json() versionJSON {
 	out := versionJSON{
-		At: deadletter.PlaceOf(v.Record.Coordinates), Op: v.Op(), Stands: v.Current,
+		At: deadletter.ExportedPlaceOf(v.Record.Coordinates), Op: v.Op(), Stands: v.Current,
 		Bytes: len(v.Record.Value), Headers: deadletter.ExportedHeaders(v.Record.Headers),
 	}
 	if v.Rejection != nil {
 		out.Rejection = v.Rejection.Error()
 		return out
 	}
-	out.Revision, out.Origin = v.Change.Version.Revision, deadletter.PlaceOf(v.Change.Origin)
+	out.Revision, out.Origin = v.Change.Version.Revision, deadletter.ExportedPlaceOf(v.Change.Origin)
 	if v.Change.Op == schemas.OpIdentify {
 		out.IDs = &v.Change.IDs
 	}

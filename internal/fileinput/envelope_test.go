@@ -76,7 +76,7 @@ func TestAnExportedDeadLetterKeepsItsOrigin(t *testing.T) {
 // guard: dead letters: the export of a truncated one says so
 func TestWhatIsExportedOfADeadLetterIsAnEnvelope(t *testing.T) {
 	letter := deadletter.Letter{
-		At: schemas.Coordinates{Topic: "pitches.dead", Offset: 7}, Key: []byte("\xff1"), Value: []byte("{}"), Ours: true,
+		At: schemas.Coordinates{Topic: "pitches.dead", Offset: 7}, Key: []byte("\xff1"), Value: []byte("{}"), HasOrigin: true,
 		ID:   schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 2, TimestampMS: 1727550000123}},
 		Code: "not_a_pitch", Message: "x", Headers: []schemas.Header{{Key: "batter_id", Value: []byte("1")}},
 	}

@@ -162,7 +162,7 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 		Build: l.Build, Status: j.Status.String(), Decision: j.Decision, Today: j.Outcome.String(), Why: j.Why,
 		Key: printable(l.Key), Bytes: len(l.Value), SHA256: hex.EncodeToString(sum[:]),
 	}
-	if l.Ours {
+	if l.HasOrigin {
 		out.Origin = placeOf(l.ID.Origin)
 	}
 	if l.Failed.Topic != "" {
