@@ -16,7 +16,7 @@ import (
 
 // Postgres holds the address of the database, which has the truth about every pitch, and the schema in it.
 type Postgres struct {
-	URL     SecretURL `name:"postgres-url" placeholder:"URL" help:"Postgres to write to and read from: postgres://user:password@host:5432/database, with ?sslmode=verify-full&sslrootcert=FILE to encrypt and check, pool_max_conns=N for the size of the pool. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
+	URL     SecretURL `name:"postgres-url" placeholder:"URL" help:"Postgres to write to and read from: postgres://user:password@host:5432/database, with ?sslmode=verify-full&sslrootcert=FILE to encrypt and check, pool_max_conns=N for the size of the pool (4 or more; 4 by default, 8 of serve). No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"postgres-url-file" placeholder:"FILE" help:"File with the URL."`
 
 	Password     Secret `name:"postgres-password" placeholder:"SECRET" help:"Password to log in with, where the URL has none, written as it is. Seen by all who may list processes when given as a flag: prefer the variable or the file."`

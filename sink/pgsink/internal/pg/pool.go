@@ -41,7 +41,7 @@ type Config struct {
 	Group       string // the consumer group whose positions are stored
 	Build       string // the build that is stored with each row
 	CoreVersion int32  // features.CoreVersion of this build
-	MaxConns    int32  // connections of the pool; below 4: 4
+	MaxConns    int32  // most connections, if it is more than those of the URL or the default
 	Log         *slog.Logger
 	Now         func() time.Time // the clock of this machine; nil: time.Now
 
@@ -121,7 +121,7 @@ func Open(cfg Config) (*DB, error) {
 	}
 	// guard: what is written is dated by Postgres | .Add(time.Duration(db.ahead.Load())) ->
 	db.Config.Now = func() time.Time { return db.local().Add(time.Duration(db.ahead.Load())) }
-	return db, db.open("pitchstream", 4, 3*time.Second)
+	return db, db.open("pitchstream", fewestConns, 3*time.Second)
 }
 
 // OpenReader makes a pool whose transactions cannot write, with a time limit for each statement; 0 is none.
@@ -158,7 +158,11 @@ func namesSeveral(c *pgx.ConnConfig) bool {
 	})
 }
 
-// open makes the pool. Its connections ask for the few parameters that poolers can keep apart, too.
+// fewestConns is the least size of a pool. A processor holds one connection for the lock of a sweep and one
+// for that of the quality, and must still read and write at the same time.
+const fewestConns = 4
+
+// open makes the pool, of conns connections unless the URL names another size. Its connections ask for the few parameters that poolers can keep apart, too.
 func (db *DB) open(application string, conns int32, connect time.Duration) error {
 	if err := CheckSchema(db.Config.Schema); err != nil {
 		return err
@@ -167,6 +171,10 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 	if err != nil || strings.Contains(pc.ConnConfig.Host, "@") { // the host has a part of the password
 		return errors.New("postgres url: want postgres://user:password@host:5432/database, " +
 			"with the password percent-encoded") // no error of the driver, which may quote a part of the password
+	}
+	// guard: the URL names the size of the pool
+	if strings.Contains(db.Config.URL, "pool_max_conns") {
+		conns = max(fewestConns, pc.MaxConns)
 	}
 	pc.MaxConns = max(db.Config.MaxConns, conns)
 	if !strings.Contains(db.Config.URL, "pool_max_conn_lifetime") {
