@@ -162,8 +162,8 @@ func namesSeveral(c *pgx.ConnConfig) bool {
 // for that of the quality, and must still read and write at the same time.
 const fewestConns = 4
 
-// open makes the pool, of conns connections unless the URL names another size. Its connections ask for the few
-// parameters that poolers can keep apart, too.
+// open makes the pool, of conns connections unless the URL names another size. Its connections ask for the
+// few parameters that poolers can keep apart, too.
 func (db *DB) open(application string, conns int32, connect time.Duration) error {
 	if err := CheckSchema(db.Config.Schema); err != nil {
 		return err
