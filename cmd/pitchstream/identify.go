@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/identify"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
@@ -60,8 +61,10 @@ func (c *identifyCmd) Validate() error {
 		return errors.New("--follow needs a URL of a feed")
 	case c.Follow && c.DryRun:
 		return errors.New("--follow and --dry-run: give one")
-	case c.Game != "" && (c.File == "" || !isGamePK(c.Game)):
-		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters, with --file", c.Game)
+	case c.Game != "" && c.File == "":
+		return errors.New("--game is for --file: a feed names its game")
+	case fileinput.CheckGame(c.Game) != nil:
+		return fileinput.CheckGame(c.Game)
 	case c.MaxFeedBytes < 1<<10 || c.MaxFeedBytes > 1<<30:
 		return fmt.Errorf("--max-feed-bytes=%v: want 1KiB to 1GiB", c.MaxFeedBytes)
 	case c.isAlone():

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
@@ -84,8 +82,8 @@ func (c *loadCmd) Validate() (err error) {
 	case c.Realtime && c.IDs == "" && !c.timestamp.FromFile:
 		return errors.New("--realtime needs to know when the pitches were thrown: " +
 			"give --ids FILE.csv with a column event_time, or --timestamp mtime")
-	case c.Game != "" && !isGamePK(c.Game):
-		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
+	case fileinput.CheckGame(c.Game) != nil:
+		return fileinput.CheckGame(c.Game)
 	case slices.Contains(c.Paths, fileinput.Stdin) && c.State != "":
 		return errors.New("--state cannot remember standard input: name files")
 	case slices.Contains(c.Paths, fileinput.Stdin) && c.timestamp.FromFile:
@@ -117,12 +115,6 @@ func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
 			"it would supersede live records that do not exist yet", text)
 	}
 	return load.Timestamp{Text: text, Fixed: t}, nil
-}
-
-// isGamePK reports whether s can be a game_pk: 1 to 64 bytes of UTF-8 without control characters.
-func isGamePK(s string) bool {
-	isControl := func(c rune) bool { return c < 0x20 || c == 0x7f }
-	return s != "" && len(s) <= 64 && utf8.ValidString(s) && !strings.ContainsFunc(s, isControl)
 }
 
 // Run loads the files. It prints a summary also after an error, unless the load could not begin.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/fileprocess"
 	"github.com/pitchstream/pitchstream/internal/load"
@@ -83,8 +84,8 @@ func (c *processCmd) Validate() error {
 		return fmt.Errorf("--workers=%d: want 1 to %d", c.Workers, maxWorkers)
 	case c.CSVGuard && c.Format != string(fileoutput.CSV):
 		return errors.New("--csv-guard is about CSV: give --format csv as well")
-	case c.Game != "" && !isGamePK(c.Game):
-		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
+	case fileinput.CheckGame(c.Game) != nil:
+		return fileinput.CheckGame(c.Game)
 	}
 	return cmp.Or(fileoutput.Check(c.Output), config.Limits{MaxRecordBytes: c.MaxRecordBytes}.Validate())
 }

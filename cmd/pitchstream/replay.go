@@ -14,6 +14,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/internal/target"
@@ -112,8 +113,8 @@ func (c *replayCmd) Validate() error {
 			"--game and --game-dates")
 	case c.Follow && c.Game+c.Dates != "":
 		return errors.New("--follow and --game or --game-dates: a processor takes all games; give one of them")
-	case c.Game != "" && !isGamePK(c.Game):
-		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
+	case fileinput.CheckGame(c.Game) != nil:
+		return fileinput.CheckGame(c.Game)
 	case c.Parallel < 1 || c.Parallel > 64:
 		return fmt.Errorf("--parallel=%d: want 1 to 64", c.Parallel)
 	case c.MaxLiveLag <= 0:

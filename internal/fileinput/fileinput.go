@@ -312,7 +312,7 @@ func (r *Reader) report(kind Kind, offset int64, message string) {
 // maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It
 // accepts a JSON extension, and content that looks like JSON.
 func (s *splitter) maybeRecords(f *File) bool {
-	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(f.Path, ".gz"), ".zst"))
+	name := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(f.Path), ".gz"), ".zst")
 	isJSON := slices.Contains([]string{".json", ".jsonl", ".ndjson"}, filepath.Ext(name))
 	return isJSON || s.looksLikeJSON(f.found)
 }

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 	"unique"
 
@@ -51,7 +50,7 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 	schemas.HeaderTeamID:    func(id *Identity, s string) error { return setIdentifier(&id.TeamID, s) },
 	schemas.HeaderGameDate:  setGameDate,
 	schemas.HeaderVenue:     func(id *Identity, s string) error { return setText(&id.Venue, s) },
-	schemas.HeaderGamePK:    func(id *Identity, s string) error { return setText(&id.GamePK, s) },
+	schemas.HeaderGamePK:    setGamePK,
 	schemas.HeaderEventTime: setEventTime,
 
 	schemas.HeaderAtBatNumber: func(id *Identity, s string) error { return setOrdinal(&id.AtBatNumber, s) },
@@ -256,18 +255,19 @@ func setSide(to *schemas.Text, cell string) error {
 	return fmt.Errorf("%q is neither R nor L", cell)
 }
 
+// setGamePK reads the game as ParseGamePK does.
+func setGamePK(id *Identity, cell string) error {
+	pk, err := ParseGamePK(cell)
+	if err != nil {
+		return err
+	}
+	return setText(&id.GamePK, pk)
+}
+
 func setGameDate(id *Identity, cell string) error {
-	date, clock := cell, ""
-	if len(cell) > len(time.DateOnly) { // pandas writes 2024-09-28 00:00:00
-		date, clock = cell[:len(time.DateOnly)], cell[len(time.DateOnly):]
-	}
-	isMidnight := clock == "" || strings.ContainsAny(clock[:1], " T") && strings.Trim(clock[1:], "0:.Z+") == ""
-	if t, err := time.Parse(time.DateOnly, date); err != nil || t.Year() < 1800 || !isMidnight {
-		return fmt.Errorf("game_date %q is no date YYYY-MM-DD from 1800 on: "+
-			"in Excel, give the column the format yyyy-mm-dd before saving it as CSV", cell)
-	}
+	date, err := ParseGameDate(cell)
 	id.GameDate = intern(date)
-	return nil
+	return err
 }
 
 func setText(to *string, cell string) error {
@@ -284,17 +284,11 @@ func setText(to *string, cell string) error {
 // its whole line in memory.
 func intern(s string) string { return unique.Make(s).Value() }
 
-// setEventTime reads RFC 3339, also with a blank in place of T, as pandas and Postgres write it.
 func setEventTime(id *Identity, cell string) error {
-	text := strings.ToUpper(strings.Replace(cell, " ", "T", 1))
-	if zone, ok := strings.CutSuffix(text, " UTC"); ok {
-		text = zone + "Z"
+	t, err := ParseTime(cell)
+	if err != nil {
+		return fmt.Errorf("event_time %w", err)
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"} {
-		if t, err := time.Parse(layout, text); err == nil && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 {
-			id.EventTime = schemas.Some(schemas.TimeMSOf(t))
-			return nil
-		}
-	}
-	return fmt.Errorf("event_time %q is no RFC 3339 time with its zone, as 2024-09-28T19:05:00.250Z", cell)
+	id.EventTime = schemas.Some(schemas.TimeMSOf(t))
+	return nil
 }

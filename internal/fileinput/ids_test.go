@@ -1,6 +1,7 @@
 package fileinput
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,5 +146,42 @@ func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, []string{"batter_id=660271", "game_date=2024-09-28", "event_time=2024-09-28T19:05:00.000Z"}, headers(id))
 		})
+	}
+}
+
+// A game of a float column is the game of its digits. As another text it would be another game, silently.
+//
+// guard: files: a game with a point is the game without
+func TestAGameIsTheSameHoweverAProgramWritesItsNumber(t *testing.T) {
+	for cell, want := range map[string]string{
+		"745804": "745804", "745804.0": "745804", "745804.00": "745804", "745804.": "745804", "\"745804,0\"": "745804",
+		"-5.0": "-5", "007": "007", "2024.5": "2024.5", "NYY-2024.0x": "NYY-2024.0x", "12e4": "12e4",
+		"nan": "", "9007199254740991.0": "9007199254740991",
+	} {
+		ids, err := loadIDs(t, "event_id,game_pk\n"+someUUID+","+cell+"\n")
+		require.NoError(t, err, cell)
+		id, _ := ids.Lookup(someUUID)
+		require.Equal(t, want, id.GamePK, cell)
+		item := Item{File: &File{GamePK: "1"}}
+		require.Equal(t, cmp.Or(want, "1"), string(item.KafkaRecord("", id).Key), "the key of load")
+	}
+	for cell, want := range map[string]string{
+		"7e+05": "has an exponent", "7.45804E+05": "has an exponent", "9007199254740993.0": "it has lost digits",
+		"12345678901234567890.0": "is no identifier",
+	} {
+		_, err := loadIDs(t, "event_id,game_pk\n"+someUUID+","+cell+"\n")
+		require.ErrorContains(t, err, want, cell)
+	}
+}
+
+func TestAGameOnTheCommandLineIsCheckedAsOneOfAFile(t *testing.T) {
+	for _, game := range []string{"", "745804", "NYY 1", "2024.5"} {
+		require.NoError(t, CheckGame(game), game)
+	}
+	for game, want := range map[string]string{
+		"745804.0": "--game=\"745804.0\": want 745804,", "7e+05": "has an exponent", "a\tb": "without control characters",
+		strings.Repeat("1", 65): "1 to 64 bytes",
+	} {
+		require.ErrorContains(t, CheckGame(game), want)
 	}
 }

@@ -190,7 +190,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-var gameFrame = regexp.MustCompile(`^(\d{1,64})_\d+\.(?:json|jsonl|ndjson)(?:\.(?:gz|zst))?$`)
+// gameFrame ignores case, because cameras and Windows write names in capitals.
+var gameFrame = regexp.MustCompile(`(?i)^(\d{1,64})_\d+\.(?:json|jsonl|ndjson)(?:\.(?:gz|zst)){0,4}$`)
 
 // gameFromName returns GAME of a path …/GAME_FRAME.jsonl, both of digits only, or "".
 func gameFromName(path string) string {

@@ -155,7 +155,8 @@ func TestSkipAndEnded(t *testing.T) {
 
 func TestGameFromName(t *testing.T) {
 	for name, game := range map[string]string{
-		"12345634_10136.jsonl": "12345634", "x/12345634_1.json.gz": "12345634", "1_2.ndjson.zst": "1", "2024_09_01.jsonl": "",
+		"12345634_10136.jsonl": "12345634", "x/12345634_1.json.gz": "12345634", "1_2.ndjson.zst": "1", "745804_1.JSONL": "745804", "745804_1.jsonl.GZ": "745804",
+		"745804_1.Json.Gz.Zst": "745804", "2024_09_01.jsonl": "",
 		"12345634.jsonl": "", "a_1.jsonl": "", "1_2.csv": "", "1_a.jsonl": "", strings.Repeat("1", 65) + "_1.json": "",
 	} {
 		require.Equal(t, game, gameFromName(name), name)

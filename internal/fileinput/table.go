@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
+	"unicode/utf8"
 )
 
 // NewTable returns a reader of the lines of a CSV file, the header line first. The file may be compressed and
@@ -91,4 +94,73 @@ func ParseIdentifier(cell string) (int64, error) {
 			"write the column as whole numbers (pandas: Int64)", cell)
 	}
 	return n, nil
+}
+
+// ParseGamePK returns the game that a cell names. Programs write a column of whole numbers with missing cells
+// as 745804.0 or 745804,0, which would be another game than 745804. A number with an exponent (7e+05) is an
+// error, because it may have lost digits. Any other text is returned as it is.
+func ParseGamePK(cell string) (string, error) {
+	if exponential.MatchString(cell) {
+		return "", fmt.Errorf("game_pk %q has an exponent, so it may have lost digits: write whole numbers "+
+			"(R: options(scipen=999); Excel: the format 0)", cell)
+	}
+	// guard: files: a game with a point is the game without | !integral.MatchString(cell) -> true
+	if !integral.MatchString(cell) {
+		return cell, nil
+	}
+	n, err := ParseIdentifier(cell)
+	if err != nil {
+		return "", fmt.Errorf("game_pk: %w", err)
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+var (
+	integral    = regexp.MustCompile(`^[+-]?\d+(?:\.0*|,0)$`)
+	exponential = regexp.MustCompile(`^[+-]?\d+(?:[.,]\d+)?[eE]\+\d+$`)
+)
+
+// CheckGame returns an error if the value of the flag --game can be no game_pk: 1 to 64 bytes of UTF-8
+// without control characters. It also refuses 745804.0, as scripts print a column of pandas. "" is none.
+func CheckGame(game string) error {
+	isControl := func(c rune) bool { return c < 0x20 || c == 0x7f }
+	if len(game) > 64 || !utf8.ValidString(game) || strings.ContainsFunc(game, isControl) {
+		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", game)
+	}
+	pk, err := ParseGamePK(game)
+	if err == nil && pk != game {
+		err = fmt.Errorf("want %s, because the game of a record has no point", pk)
+	}
+	if err != nil {
+		return fmt.Errorf("--game=%q: %w", game, err)
+	}
+	return nil
+}
+
+// ParseGameDate reads YYYY-MM-DD from 1800 on, also with a midnight behind it, as pandas writes a date.
+func ParseGameDate(cell string) (string, error) {
+	date, clock := cell, ""
+	if len(cell) > len(time.DateOnly) { // pandas writes 2024-09-28 00:00:00
+		date, clock = cell[:len(time.DateOnly)], cell[len(time.DateOnly):]
+	}
+	isMidnight := clock == "" || strings.ContainsAny(clock[:1], " T") && strings.Trim(clock[1:], "0:.Z+") == ""
+	if t, err := time.Parse(time.DateOnly, date); err != nil || t.Year() < 1800 || !isMidnight {
+		return "", fmt.Errorf("game_date %.40q is no date YYYY-MM-DD from 1800 on: "+
+			"in Excel, give the column the format yyyy-mm-dd before saving it as CSV", cell)
+	}
+	return date, nil
+}
+
+// ParseTime reads RFC 3339, also with a blank in place of T, as pandas and Postgres write it.
+func ParseTime(cell string) (time.Time, error) {
+	text := strings.ToUpper(strings.Replace(cell, " ", "T", 1))
+	if zone, ok := strings.CutSuffix(text, " UTC"); ok {
+		text = zone + "Z"
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"} {
+		if t, err := time.Parse(layout, text); err == nil && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%.40q is no RFC 3339 time with its zone, as 2024-09-28T19:05:00.250Z", cell)
 }

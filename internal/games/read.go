@@ -83,8 +83,12 @@ func (l *list) add(g schemas.GameFacts) error {
 	if g.GamePK == "" || len(g.GamePK) > maxPKBytes {
 		return fmt.Errorf("a game_pk of %d bytes: want 1 to %d", len(g.GamePK), maxPKBytes)
 	}
-	if _, err := time.Parse(time.DateOnly, string(g.GameDate)); g.GameDate != "" && err != nil {
-		return fmt.Errorf("game %s: game_date %.40q: want a date as 2024-09-28", g.GamePK, string(g.GameDate))
+	if g.GameDate != "" {
+		date, err := fileinput.ParseGameDate(string(g.GameDate))
+		if err != nil {
+			return fmt.Errorf("game %s: %w", g.GamePK, err)
+		}
+		g.GameDate = schemas.Text(date)
 	}
 	was, known := l.games[g.GamePK]
 	// guard: games: the number of games is bounded | !known && len(l.games) == maxGames -> false
@@ -149,12 +153,11 @@ func (l *list) fields(of func(name string) string) (err error) {
 		Venue: schemas.Text(of("venue")), HomeTeam: schemas.Text(of("home_team")),
 		AwayTeam: schemas.Text(of("away_team")),
 	}
-	if n, err := fileinput.ParseIdentifier(string(g.GamePK)); err == nil { // 745804.0
-		g.GamePK = schemas.Text(strconv.FormatInt(n, 10))
+	pk, err := fileinput.ParseGamePK(string(g.GamePK))
+	if err != nil {
+		return err
 	}
-	if i := strings.IndexAny(string(g.GameDate), "T "); i == len(time.DateOnly) { // 2024-09-28T00:00:00
-		g.GameDate = g.GameDate[:i]
-	}
+	g.GamePK = schemas.Text(pk)
 	for name, into := range map[string]*schemas.Opt[int64]{
 		"home_team_id": &g.HomeTeamID, "away_team_id": &g.AwayTeamID,
 	} {
@@ -175,9 +178,9 @@ func (l *list) fields(of func(name string) string) (err error) {
 }
 
 func startOf(text string) (at schemas.Opt[schemas.TimeMS], err error) {
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := fileinput.ParseTime(text)
 	if err != nil {
-		return at, fmt.Errorf("starts_at %.40q: want an RFC 3339 time as 2024-09-28T19:05:00Z", text)
+		return at, fmt.Errorf("starts_at %w", err)
 	}
 	return schemas.Some(schemas.TimeMS(t.UnixMilli())), nil
 }

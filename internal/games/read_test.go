@@ -45,13 +45,17 @@ func TestTheSameGameIsReadFromEveryForm(t *testing.T) {
 		"teams":{"home":{"team":{"id":111,"name":"Boston Red Sox"}},"away":{"team":{"id":139,"name":"Tampa Bay Rays"}}},
 		"venue":{"name":"Fenway Park"}}`
 	for name, text := range map[string]string{
-		"CSV":         columns + line,
-		"Excel's CSV": "\ufeffsep=;\n" + strings.ReplaceAll(columns+line, ",", ";"),
-		"pandas' CSV": columns + strings.NewReplacer("745804,2024-09-28,", "745804.0,2024-09-28T00:00:00,", "111", "111.0").Replace(line),
-		"object":      object,
-		"array":       "[" + object + "]",
-		"lines":       strings.ReplaceAll(object, "\n", "") + "\n",
-		"schedule":    `{"dates":[{"date":"2024-09-28","games":[` + game + `]}]}`,
+		"CSV":           columns + line,
+		"Excel's CSV":   "\ufeffsep=;\n" + strings.ReplaceAll(columns+line, ",", ";"),
+		"pandas' CSV":   columns + strings.NewReplacer("745804,2024-09-28,", "745804.0,2024-09-28T00:00:00,", "111", "111.0").Replace(line),
+		"Postgres' CSV": columns + strings.ReplaceAll(line, "2024-09-28T20:10:00Z", "2024-09-28 20:10:00+00"),
+		"pandas' times": columns + strings.ReplaceAll(line, "2024-09-28T20:10:00Z", "2024-09-28 20:10:00+00:00"),
+		"R's times":     columns + strings.ReplaceAll(line, "2024-09-28T20:10:00Z", "2024-09-28 20:10:00 UTC"),
+		"a float":       strings.Replace(object, "745804", "745804.0", 1),
+		"object":        object,
+		"array":         "[" + object + "]",
+		"lines":         strings.ReplaceAll(object, "\n", "") + "\n",
+		"schedule":      `{"dates":[{"date":"2024-09-28","games":[` + game + `]}]}`,
 	} {
 		require.Equal(t, []schemas.GameFacts{boston(now)}, read(t, text), name)
 	}
@@ -75,8 +79,11 @@ func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"game_pk\n1\n2\n3\n":                           "line 4: more than 2 games: split the file",
 		"game_pk\n" + strings.Repeat("1\n", 200):       "more than 400 bytes: split it",
-		"game_pk,game_date\n1,28.9.2024\n":             `line 2: game 1: game_date "28.9.2024": want a date`,
-		"game_pk,starts_at\n1,noon\n":                  `starts_at "noon": want an RFC 3339 time`,
+		"game_pk,game_date\n1,28.9.2024\n":             `line 2: game 1: game_date "28.9.2024" is no date YYYY-MM-DD from 1800 on`,
+		"game_pk,game_date\n1,1799-12-31\n":            `game_date "1799-12-31" is no date YYYY-MM-DD from 1800 on`,
+		"game_pk,game_date\n1,2024-09-29T01:10:00Z\n":  `game_date "2024-09-29T01:10:00Z" is no date`,
+		"game_pk\n7e+05\n":                             `line 2: game_pk "7e+05" has an exponent`,
+		"game_pk,starts_at\n1,noon\n":                  `starts_at "noon" is no RFC 3339 time with its zone`,
 		"game_pk,home_team_id\n1,BOS\n":                `home_team_id "BOS": want a whole number`,
 		"game_pk,venue\n1," + strings.Repeat("x", 201): "want a name of at most 200 bytes",
 		"pk\n1\n":                    "want a column game_pk",
