@@ -43,13 +43,25 @@ type sum struct {
 	most  float64 // if n > 0
 }
 
-// lastPitch is schemas.LastPitch with an event time that may be missing.
+// lastPitch is schemas.LastPitch with an event time that may be missing, and with the version of its row.
 type lastPitch struct {
+	version schemas.Version
+
 	PitchID         schemas.PitchID             `json:"pitch_id"`
 	EventTime       schemas.Opt[schemas.TimeMS] `json:"event_time"`
 	PitchResult     schemas.Text                `json:"pitch_result"`
 	PitchAction     schemas.Text                `json:"pitch_action"`
 	ExitVelocityMPH schemas.Opt[float64]        `json:"exit_velocity_mph"`
+}
+
+func lastPitchOf(r *Row, v schemas.Version) lastPitch {
+	return lastPitch{v, r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
+}
+
+// isBefore reports whether a row counts as later than the last pitch: by its event time, and then by its
+// version, as in the stores.
+func (p *lastPitch) isBefore(r *Row, v schemas.Version) bool {
+	return cmp.Or(compareTimes(p.EventTime, r.EventTime), p.version.Compare(v)) < 0
 }
 
 // NewBatters returns an empty Batters.
@@ -58,9 +70,9 @@ func NewBatters() *Batters { return &Batters{byID: map[int64]*batter{}} }
 // Len returns the number of batters.
 func (b *Batters) Len() int { return len(b.byID) }
 
-// Add counts a row. Rows must come in the order of their versions, because the last pitch is the later one of
-// those with the same event time.
-func (b *Batters) Add(r *Row) {
+// Add counts a row. v is its version, because the last pitch is the newest one of those with the same event
+// time.
+func (b *Batters) Add(r *Row, v schemas.Version) {
 	if !r.BatterID.Present {
 		return
 	}
@@ -69,10 +81,10 @@ func (b *Batters) Add(r *Row) {
 		x = &batter{stats: schemas.Stats{ByPitchType: map[string]schemas.TypeCounts{}}}
 		b.byID[r.BatterID.Value] = x
 	}
-	x.add(r)
+	x.add(r, v)
 }
 
-func (b *batter) add(r *Row) {
+func (b *batter) add(r *Row, v schemas.Version) {
 	s := &b.stats
 	s.Pitches++
 	s.SwingCount += one(r.IsSwing)
@@ -88,8 +100,9 @@ func (b *batter) add(r *Row) {
 	b.counts.Add(&r.Row)
 	b.addContact(&r.Row)
 	schemas.CountType(s.ByPitchType, &r.Row)
-	if s.Pitches == 1 || compareTimes(r.EventTime, b.last.EventTime) >= 0 {
-		b.last = lastPitch{r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
+	// guard: process: a batter's last pitch is the latest | b.last.isBefore(r, v) -> true
+	if s.Pitches == 1 || b.last.isBefore(r, v) {
+		b.last = lastPitchOf(r, v)
 	}
 }
 

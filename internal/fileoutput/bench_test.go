@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func BenchmarkWriter(b *testing.B) {
@@ -38,5 +40,5 @@ func BenchmarkSpool(b *testing.B) {
 		require.NoError(b, keep(s, &row))
 		n++
 	}
-	require.NoError(b, s.Current(func(*Row) error { return nil }))
+	require.NoError(b, s.Current(func(*Row, schemas.Version) error { return nil }))
 }

@@ -27,9 +27,9 @@ func NewPitchers() *Pitchers { return &Pitchers{byID: map[int64]*pitcher{}} }
 // Len returns the number of pitchers.
 func (p *Pitchers) Len() int { return len(p.byID) }
 
-// Add counts a row. Rows must come in the order of their versions, because the last pitch is the later one of
-// those with the same event time.
-func (p *Pitchers) Add(r *Row) {
+// Add counts a row. v is its version, because the last pitch is the newest one of those with the same event
+// time.
+func (p *Pitchers) Add(r *Row, v schemas.Version) {
 	if !r.PitcherID.Present {
 		return
 	}
@@ -44,9 +44,9 @@ func (p *Pitchers) Add(r *Row) {
 		x.types[name] = &schemas.PitchSums{}
 	}
 	addPitch(x.types[name], &r.Row)
-	// guard: process: a pitcher's last pitch is the latest | compareTimes(r.EventTime, x.last.EventTime) >= 0 -> true
-	if isFirst || compareTimes(r.EventTime, x.last.EventTime) >= 0 {
-		x.last = lastPitch{r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
+	// guard: process: a pitcher's last pitch is the latest | x.last.isBefore(r, v) -> true
+	if isFirst || x.last.isBefore(r, v) {
+		x.last = lastPitchOf(r, v)
 	}
 }
 

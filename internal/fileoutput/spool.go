@@ -97,9 +97,9 @@ func (s *Spool) Rows() int64 { return int64(len(s.current)) - s.deleted }
 // Superseded returns how many added rows are not current any more.
 func (s *Spool) Superseded() int64 { return s.rows - s.Rows() }
 
-// Current calls yield with the current rows, in the order in which they were added, until yield returns an
-// error. It is called once, after the last Add. A row is valid until yield returns.
-func (s *Spool) Current(yield func(*Row) error) error {
+// Current calls yield with the current rows and their versions, in the order in which they were added, until
+// yield returns an error. It is called once, after the last Add. A row is valid until yield returns.
+func (s *Spool) Current(yield func(*Row, schemas.Version) error) error {
 	if err := s.buffer.Flush(); err != nil {
 		return err
 	}
@@ -118,9 +118,20 @@ func (s *Spool) Current(yield func(*Row) error) error {
 		if c, ok := s.identified[r.PitchID]; ok {
 			c.IDs.NameIn(&r.Row)
 		}
-		if err := yield(&r); err != nil {
+		if err := yield(&r, s.versionOf(r.PitchID, n)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// versionOf returns the version of the current row of a pitch, which is row n. Rows without one of their
+// own are ordered as they come, because a load sends them so.
+func (s *Spool) versionOf(id schemas.PitchID, n int64) schemas.Version {
+	v, isVersioned := s.versions[id]
+	// guard: process: a row keeps the version of its record | !isVersioned -> true
+	if !isVersioned {
+		v = schemas.Version{TimestampMS: schemas.MaxTimestampMS, Offset: n}
+	}
+	return v
 }

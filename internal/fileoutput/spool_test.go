@@ -26,7 +26,7 @@ func keep(s *Spool, r *Row) error { return s.Add(schemas.Change{PitchID: r.Pitch
 
 func standing(t testing.TB, s *Spool) (rows []Row) {
 	t.Helper()
-	require.NoError(t, s.Current(func(r *Row) error { rows = append(rows, *r); return nil }))
+	require.NoError(t, s.Current(func(r *Row, _ schemas.Version) error { rows = append(rows, *r); return nil }))
 	return rows
 }
 
@@ -84,17 +84,17 @@ func TestASpoolThatCannotBeReadIsReported(t *testing.T) {
 	}
 	require.NoError(t, s.buffer.Flush())
 	require.NoError(t, s.file.Truncate(3000))
-	require.Error(t, s.Current(func(*Row) error { return nil }))
+	require.Error(t, s.Current(func(*Row, schemas.Version) error { return nil }))
 
 	s = newSpool(t)
 	require.NoError(t, s.file.Close())
 	require.NoError(t, keep(s, &Row{}), "it is held for a while")
-	require.ErrorIs(t, s.Current(func(*Row) error { return nil }), os.ErrClosed)
+	require.ErrorIs(t, s.Current(func(*Row, schemas.Version) error { return nil }), os.ErrClosed)
 
 	s = newSpool(t)
 	require.NoError(t, keep(s, &Row{}))
 	stop := errors.New("stop")
-	require.ErrorIs(t, s.Current(func(*Row) error { return stop }), stop)
+	require.ErrorIs(t, s.Current(func(*Row, schemas.Version) error { return stop }), stop)
 }
 
 // The rows of records with versions are those that the stores would have after them, in any order.

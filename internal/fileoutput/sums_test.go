@@ -20,11 +20,13 @@ import (
 )
 
 // The table of batters is what the plain model of the aggregates makes of the same rows.
+// guard: process: a batter's last pitch is the latest
 func TestBattersAreThePlainAggregates(t *testing.T) {
 	rows := simulatedRows(t, 700)
 	shuffled := rand.New(rand.NewPCG(1, 2))
 	shuffled.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	b := NewBatters()
+	offsets := shuffled.Perm(len(rows)) // rows do not come in the order of their versions
 	var stored []schemas.StoredRow
 	for i := range rows {
 		rows[i].EventTime.Value -= rows[i].EventTime.Value % 600_000 // so that some are equal
@@ -34,13 +36,13 @@ func TestBattersAreThePlainAggregates(t *testing.T) {
 		if i%7 == 0 {
 			rows[i].PitchType = ""
 		}
-		b.Add(&rows[i])
+		b.Add(&rows[i], schemas.Version{Offset: int64(offsets[i])})
 		if rows[i].BatterID.Present {
 			at := rows[i].EventTime.Value
 			if !rows[i].EventTime.Present {
 				at = -1 << 60
 			}
-			from := schemas.Provenance{EventTime: at, SourceOffset: int64(i)}
+			from := schemas.Provenance{EventTime: at, SourceOffset: int64(offsets[i])}
 			stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: from})
 		}
 	}
@@ -83,14 +85,15 @@ func requireStats(t *testing.T, want schemas.Stats, line []string) {
 func TestPitchersAreThePlainAggregates(t *testing.T) {
 	rows := simulatedRows(t, 900)
 	p := NewPitchers()
+	offsets := rand.New(rand.NewPCG(1, 2)).Perm(len(rows)) // rows do not come in the order of their versions
 	var stored []schemas.StoredRow
 	for i := range rows {
 		rows[i].EventTime = schemas.Some(schemas.TimeMS(i * 7919 % 1000))
 		if i%3 > 0 {
 			rows[i].PitchType = schemas.Text(fmt.Sprintf("invented %d", i%300))
 		}
-		p.Add(&rows[i])
-		from := schemas.Provenance{EventTime: rows[i].EventTime.Value, SourceOffset: int64(i)}
+		p.Add(&rows[i], schemas.Version{Offset: int64(offsets[i])})
+		from := schemas.Provenance{EventTime: rows[i].EventTime.Value, SourceOffset: int64(offsets[i])}
 		stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: from})
 	}
 	want, _ := reference.FoldPitchers(stored)

@@ -267,11 +267,11 @@ func (p *processor) writeTables(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = p.spool.Current(func(r *fileoutput.Row) error {
+		err = p.spool.Current(func(r *fileoutput.Row, v schemas.Version) error {
 			p.report.Records.Rows++
 			p.progress.AddRecords(1)
-			p.batters.Add(r)
-			p.pitchers.Add(r)
+			p.batters.Add(r, v)
+			p.pitchers.Add(r, v)
 			p.survey.Add(r)
 			return errors.Join(context.Cause(ctx), rows.Write(r))
 		})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -121,4 +122,36 @@ func TestTablesThatDoNotBalanceAreNotPublished(t *testing.T) {
 		"the counts do not balance, so nothing is published: 8 records in, 1 rows + 0 superseded + 0 rejected")
 	require.NoError(t, p.close())
 	require.Empty(t, names(t, o.Output))
+}
+
+// The later line of a file need not be the newer record, because kcat reads one partition after the other.
+//
+// guard: process: a row keeps the version of its record
+func TestTheLastPitchIsTheNewestVersionOfItsTime(t *testing.T) {
+	line := func(n, timestampMS int, headers string) string {
+		return fmt.Sprintf(`{"key":"1","headers":{"batter_id":"5","pitcher_id":"6","event_time":"2024-09-28T19:00:00Z"%s},`+
+			`"timestamp_ms":%d,"value":%q}`+"\n", headers, timestampMS, pitch(n))
+	}
+	plain := `{"key":"1","headers":{"batter_id":"5","pitcher_id":"6","event_time":"2024-09-28T19:00:00Z"},"value":%q}` + "\n"
+	for name, c := range map[string]struct {
+		text string
+		last int
+	}{
+		"the later timestamp comes first":  {line(1, 2000, "") + line(2, 1000, ""), 1},
+		"the later timestamp comes last":   {line(1, 1000, "") + line(2, 2000, ""), 2},
+		"a revision goes before":           {line(1, 1000, `,"revision":"1"`) + line(2, 2000, ""), 1},
+		"the same version":                 {line(1, 1000, "") + line(2, 1000, ""), 2},
+		"none has a version":               {fmt.Sprintf(plain, pitch(1)) + fmt.Sprintf(plain, pitch(2)), 2},
+		"a line without one is sent later": {fmt.Sprintf(plain, pitch(1)) + line(2, 2000, ""), 1},
+	} {
+		o := options(t, 1, fileinput.Stdin)
+		o.Stdin = strings.NewReader(c.text)
+		_, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		for _, table := range []string{BattersName, PitchersName} {
+			text, err := os.ReadFile(filepath.Join(o.Output, table))
+			require.NoError(t, err)
+			require.Contains(t, string(text), fmt.Sprintf(`""pitch_id"":""00000000-0000-4000-8000-%012d""`, c.last), name)
+		}
+	}
 }
