@@ -21,8 +21,8 @@ type archiveCmd struct {
 	Run     archiveRunCmd     `cmd:"" name:"run" default:"withargs" help:"Write the raw topic to the archive until stopped, or with --once up to its end. The default."`
 	Ls      archiveLsCmd      `cmd:"" name:"ls" help:"List what the archive has, by partition."`
 	Verify  archiveVerifyCmd  `cmd:"" name:"verify" help:"Read every segment and check it against its manifest."`
-	Compact archiveCompactCmd `cmd:"" name:"compact" help:"Merge small segments, and remove files that a killed run left."`
-	Prune   archivePruneCmd   `cmd:"" name:"prune" help:"Remove the segments whose records are all older than a time."`
+	Compact archiveCompactCmd `cmd:"" name:"compact" help:"Merge small segments, and remove files that a run left that was killed an hour ago."`
+	Prune   archivePruneCmd   `cmd:"" name:"prune" help:"Remove the segments that the archive took before a time, if their records are older too."`
 }
 
 // archivePlace is the archive that a command is about.
@@ -216,8 +216,8 @@ type archiveCompactCmd struct {
 // Help is the text of archive compact --help below its first line.
 func (*archiveCompactCmd) Help() string {
 	return `
-Merges segments in a row into larger ones, each of which has the same records. An archiver may run meanwhile: where both change a
-manifest at the same moment, this command ends with an error, and may be repeated. A killed one leaves nothing wrong.
+Merges segments in a row into larger ones, each of which has the same records. An archiver may run meanwhile. Where another
+compact or prune changes the same segments, this command ends with an error, and may be repeated. A killed one leaves nothing wrong.
 
 Exit status: 0 well; 1 failed; 2 wrong usage.`
 }
@@ -252,9 +252,9 @@ func printChanges(std *stdio, all []archive.Change, asJSON, isDry bool) error {
 }
 
 type archivePruneCmd struct {
-	Before  string `env:"-" name:"before" required:"" placeholder:"TIME" help:"Remove what is older than this time, as 2021-01-01T00:00:00Z or 2021-01-01."`
+	Before  string `env:"-" name:"before" required:"" placeholder:"TIME" help:"Remove segments that the archive took before this time and whose records have older timestamps, as 2021-01-01T00:00:00Z or 2021-01-01. A season that was loaded lately stays, whatever its timestamps."`
 	TopicID string `env:"-" name:"topic-id" placeholder:"ID" help:"Only what was archived of the topic with this ID. Default: all that had its name."`
-	DryRun  bool   `env:"-" name:"dry-run" help:"Say what would be removed, and remove nothing."`
+	DryRun  bool   `env:"-" name:"dry-run" help:"Say what would be removed, with its timestamps and when it was archived, and remove nothing."`
 	Yes     bool   `env:"-" name:"yes" help:"Remove. DANGER: what the topic has no more is gone then."`
 	JSON    bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 

@@ -54,6 +54,8 @@ type Segment struct {
 	SHA256   string `json:"sha256"`    // of the file
 	MinTime  int64  `json:"min_timestamp_ms"`
 	MaxTime  int64  `json:"max_timestamp_ms"`
+	// ArchivedMS is when the archive took the newest of the records. 0: written by a build that did not say so.
+	ArchivedMS int64 `json:"archived_at_ms,omitempty"`
 }
 
 const (

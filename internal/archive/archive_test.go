@@ -156,11 +156,60 @@ func TestCompactKeepsEveryRecordAndPruneTheNewest(t *testing.T) {
 
 	produce(t, cluster, 0, some(random, 5)...)
 	archiveOnce(t, cluster, store, 64<<10)
+	// The archive took the days when they were played.
+	m := manifests(t, cluster, store)[0]
+	m.Segments[0].ArchivedMS = time.Date(2024, 4, 10, 13, 0, 0, 0, time.UTC).UnixMilli()
+	require.NoError(t, m.save(t.Context(), store))
 	_, err = Prune(t.Context(), selection(store), time.Date(2024, 4, 11, 0, 0, 0, 0, time.UTC), false)
 	require.NoError(t, err)
 	require.Len(t, archived(t, cluster, store)[0], 5)
 	archiveOnce(t, cluster, store, 64<<10)
 	require.Len(t, archived(t, cluster, store)[0], 5, "what was pruned is not archived again")
+}
+
+// guard: archive: prune keeps what came lately
+// guard: archive: merging makes no segment younger
+func TestPruneKeepsASeasonThatWasLoadedLatelyWithAnOldTimestamp(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), folderStore(t)
+	random := rand.New(rand.NewPCG(15, 6))
+	load := func() {
+		records := some(random, 5)
+		for _, r := range records {
+			r.Timestamp = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
+		produce(t, cluster, 0, records...)
+		archiveOnce(t, cluster, store, 64<<10)
+	}
+	load()
+	load()
+	long, old := time.Now().AddDate(-3, 0, 0), time.Now().AddDate(-1, 0, 0)
+	change, err := Prune(t.Context(), selection(store), old, true)
+	require.NoError(t, err)
+	require.Zero(t, change[0].Removed)
+
+	// An older build wrote the first: its file says when it came.
+	m := manifests(t, cluster, store)[0]
+	m.Segments[0].ArchivedMS, m.Segments[1].ArchivedMS = 0, long.UnixMilli()
+	require.NoError(t, m.save(t.Context(), store))
+	dir, _ := blob.LocalPath(store.URL())
+	first := filepath.Join(dir, m.folder(), m.Segments[0].name())
+	require.NoError(t, os.Chtimes(first, time.Time{}, long.AddDate(0, -1, 0)))
+	_, err = Compact(t.Context(), selection(store), 32<<20, false)
+	require.NoError(t, err)
+	m = manifests(t, cluster, store)[0]
+	require.Len(t, m.Segments, 1)
+	require.Equal(t, long.UnixMilli(), m.Segments[0].ArchivedMS)
+	load()
+	change, err = Prune(t.Context(), selection(store), old, true)
+	require.NoError(t, err)
+	require.Equal(t, 1, change[0].Removed)
+	require.EqualValues(t, 10, change[0].Records)
+	require.Equal(t, long.UnixMilli(), int64(change[0].ArchivedTo))
+	require.Equal(t, 2000, change[0].To.Time().UTC().Year())
+	require.Len(t, archived(t, cluster, store)[0], 15, "a dry run removes nothing")
+	_, err = Prune(t.Context(), selection(store), old, false)
+	require.NoError(t, err)
+	require.Len(t, archived(t, cluster, store)[0], 5)
 }
 
 // guard: archive: records that were gone before they were archived are named

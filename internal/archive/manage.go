@@ -192,44 +192,102 @@ type Change struct {
 	Records   int64  `json:"records"` // in the segments that were merged or removed
 	Bytes     int64  `json:"bytes"`   // of them
 	Removed   int    `json:"files_removed"`
+	// From and To are the timestamps of those records, and ArchivedFrom and ArchivedTo say when the archive
+	// took their segments. 0: there are none.
+	From         schemas.TimeMS `json:"from"`
+	To           schemas.TimeMS `json:"to"`
+	ArchivedFrom schemas.TimeMS `json:"archived_from"`
+	ArchivedTo   schemas.TimeMS `json:"archived_to"`
 }
 
-// Compact merges segments in a row that are smaller than half of segmentBytes, and removes files that no
-// manifest lists. A reader that holds the old manifest reads it again.
+// count adds a segment that is merged or removed, which the archive took at a time.
+func (c *Change) count(s Segment, archivedMS int64) {
+	at := schemas.TimeMS(archivedMS)
+	if c.ArchivedFrom == 0 || at < c.ArchivedFrom {
+		c.ArchivedFrom = at
+	}
+	c.ArchivedTo = max(c.ArchivedTo, at)
+	if s.Records > 0 && (c.Records == 0 || schemas.TimeMS(s.MinTime) < c.From) {
+		c.From = schemas.TimeMS(s.MinTime)
+	}
+	if s.Records > 0 {
+		c.To = max(c.To, schemas.TimeMS(s.MaxTime))
+	}
+	c.Records += s.Records
+	c.Bytes += s.Bytes
+}
+
+// reread returns the manifest of a partition as it is now, and the files beside it. A change of one partition
+// may take minutes, in which an archiver adds segments to the others.
+func reread(ctx context.Context, store blob.Store, m *Manifest) (*Manifest, []blob.Object, error) {
+	m, err := readManifest(ctx, store, m.Topic, m.TopicID, m.Partition)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := store.List(ctx, m.folder()+"/")
+	if err != nil {
+		return nil, nil, fmt.Errorf("archive: %w", err)
+	}
+	for i := range files {
+		files[i].Name = path.Base(files[i].Name)
+	}
+	return m, files, nil
+}
+
+// archivedMS returns when the archive took a segment. A manifest of an older build does not say so: then it
+// is when the file was written.
+func archivedMS(s Segment, files []blob.Object) int64 {
+	if s.ArchivedMS != 0 {
+		return s.ArchivedMS
+	}
+	for _, f := range files {
+		if f.Name == s.name() {
+			return f.Modified.UnixMilli()
+		}
+	}
+	return time.Now().UnixMilli() // the file is missing, which Verify says
+}
+
+// leftAfter is the age from which on a file that no manifest lists was left by a run that was killed. A
+// younger one may be of a compaction that is about to list it.
+const leftAfter = time.Hour
+
+// Compact merges segments in a row that are smaller than half of segmentBytes, and removes files of an hour
+// ago that no manifest lists. A reader that holds the old manifest reads it again.
 func Compact(ctx context.Context, s Selection, segmentBytes int64, isDry bool) (all []Change, err error) {
 	err = s.each(ctx, func(m *Manifest, files []blob.Object) error {
-		change := Change{Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Before: len(m.Segments)}
-		var kept []Segment
+		// guard: archive: compact reads the manifest of a partition when its turn comes | instead err := error(nil)
+		m, files, err := reread(ctx, s.Store, m)
+		if err != nil {
+			return err
+		}
+		runs := runsOf(m.Segments, segmentBytes)
+		change := Change{
+			Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Before: len(m.Segments), After: len(runs),
+		}
 		gone := map[string]bool{}
-		for _, run := range runsOf(m.Segments, segmentBytes) {
+		// A file behind the end is of an archiver that is about to list it.
+		for _, name := range unlisted(m, files) {
+			old, _ := parseSegment(name)
+			at := slices.IndexFunc(files, func(f blob.Object) bool { return f.Name == name })
+			isOld := time.Since(files[at].Modified) > leftAfter
+			// guard: archive: a file of another compaction stays | isOld && -> isOld != !isOld &&
+			if isOld && old.First < m.Next {
+				gone[name] = true
+			}
+		}
+		for _, run := range runs {
 			if len(run) == 1 {
-				kept = append(kept, run[0])
 				continue
 			}
-			merged := Segment{First: run[0].First, Last: run[len(run)-1].Last}
 			for _, old := range run {
-				change.Records += old.Records
-				change.Bytes += old.Bytes
+				change.count(old, archivedMS(old, files))
 				gone[old.name()] = true
 			}
 			if !isDry {
-				if merged, err = merge(ctx, s.Store, m, run); err != nil {
+				if m, err = replaceRun(ctx, s.Store, m, run, files); err != nil {
 					return err
 				}
-			}
-			kept = append(kept, merged)
-		}
-		change.After = len(kept)
-		if !isDry && len(gone) > 0 {
-			m.Segments = kept
-			if err := m.save(ctx, s.Store); err != nil {
-				return err
-			}
-		}
-		// A file behind the end is of an archiver that is about to list it.
-		for _, name := range unlisted(m, files) {
-			if old, _ := parseSegment(name); old.First < m.Next {
-				gone[name] = true
 			}
 		}
 		change.Removed = len(gone)
@@ -244,6 +302,36 @@ func Compact(ctx context.Context, s Selection, segmentBytes int64, isDry bool) (
 	})
 	return all, err
 }
+
+// replaceRun merges segments in a row, and lists the merged one in their place. An archiver may add segments
+// in the meantime. It returns the manifest that was saved.
+func replaceRun(
+	ctx context.Context, store blob.Store, m *Manifest, run []Segment, files []blob.Object,
+) (*Manifest, error) {
+	merged, err := merge(ctx, store, m, run, files)
+	if err != nil {
+		return nil, err
+	}
+	for again := 0; ; again++ {
+		at := slices.Index(m.Segments, run[0])
+		if at < 0 || len(m.Segments) < at+len(run) || !slices.Equal(m.Segments[at:at+len(run)], run) {
+			return nil, fmt.Errorf("archive: %s: another process has merged or removed the segments from offset %d "+
+				"to %d: run the command again", m.folder(), merged.First, merged.Last)
+		}
+		m.Segments = slices.Replace(m.Segments, at, at+len(run), merged)
+		err := m.save(ctx, store)
+		// guard: archive: compact goes on beside an archiver | !errors.Is(err, blob.ErrChanged) -> true
+		if !errors.Is(err, blob.ErrChanged) || again == maxSaves {
+			return m, err
+		}
+		if m, err = readManifest(ctx, store, m.Topic, m.TopicID, m.Partition); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// maxSaves bounds how often in a row a manifest is read again because another process has changed it.
+const maxSaves = 10
 
 // runsOf returns segments in groups to be merged, in order.
 func runsOf(segments []Segment, segmentBytes int64) (runs [][]Segment) {
@@ -266,8 +354,11 @@ func runsOf(segments []Segment, segmentBytes int64) (runs [][]Segment) {
 }
 
 // merge writes the records of segments in a row as one.
-func merge(ctx context.Context, store blob.Store, m *Manifest, run []Segment) (Segment, error) {
+func merge(
+	ctx context.Context, store blob.Store, m *Manifest, run []Segment, files []blob.Object,
+) (Segment, error) {
 	b := newBuilder(run[0].First)
+	taken := int64(0)
 	for _, old := range run {
 		content, err := fetch(ctx, store, m.folder(), old)
 		if err != nil {
@@ -279,11 +370,14 @@ func merge(ctx context.Context, store blob.Store, m *Manifest, run []Segment) (S
 			return Segment{}, err
 		}
 		b.cover(old.Last)
+		taken = max(taken, archivedMS(old, files))
 	}
 	s, content, err := b.finish()
 	if err != nil {
 		return Segment{}, err
 	}
+	// guard: archive: merging makes no segment younger
+	s.ArchivedMS = taken
 	if _, err := store.Put(ctx, path.Join(m.folder(), s.name()), content, blob.Always); err != nil {
 		return Segment{}, fmt.Errorf("archive: %w", err)
 	}
@@ -299,27 +393,32 @@ func removeAll(ctx context.Context, store blob.Store, m *Manifest, names map[str
 	return nil
 }
 
-// Prune removes the segments at the beginning of each partition whose records are all older than before.
+// Prune removes the segments at the beginning of each partition that the archive took before a time, and
+// whose records are all older. The time of a record alone says nothing: a season that is loaded may have any.
 func Prune(ctx context.Context, s Selection, before time.Time, isDry bool) (all []Change, err error) {
 	err = s.each(ctx, func(m *Manifest, _ []blob.Object) error {
+		m, files, err := reread(ctx, s.Store, m)
+		if err != nil {
+			return err
+		}
 		change := Change{Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Before: len(m.Segments)}
 		gone := map[string]bool{}
-		n := 0
 		for _, segment := range m.Segments {
-			if segment.MaxTime >= before.UnixMilli() {
+			taken := archivedMS(segment, files)
+			limit := before.UnixMilli()
+			// guard: archive: prune keeps what came lately | taken >= limit || ->
+			if taken >= limit || segment.MaxTime >= limit {
 				break // what follows stays as well, so that the archive has no hole
 			}
 			gone[segment.name()] = true
-			change.Records += segment.Records
-			change.Bytes += segment.Bytes
-			n++
+			change.count(segment, taken)
 		}
-		change.After, change.Removed = len(m.Segments)-n, n
+		change.After, change.Removed = len(m.Segments)-len(gone), len(gone)
 		all = append(all, change)
-		if isDry || n == 0 {
+		if isDry || len(gone) == 0 {
 			return nil
 		}
-		m.Segments = m.Segments[n:]
+		m.Segments = m.Segments[len(gone):]
 		if err := m.save(ctx, s.Store); err != nil {
 			return err
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,6 +161,66 @@ func TestWhatWasReadIsWrittenWhenTheStartOfTheTopicOvertakesIt(t *testing.T) {
 		offsets = append(offsets, record.Offset)
 	}
 	require.Equal(t, append(upTo(50), upTo(100)[80:]...), offsets)
+}
+
+// busyStore is one beside which an archiver adds segments, whenever a file of a partition was put.
+type busyStore struct {
+	blob.Store
+	below string // of the partition
+	add   func()
+}
+
+func (s *busyStore) Put(ctx context.Context, name string, content []byte, condition string) (string, error) {
+	tag, err := s.Store.Put(ctx, name, content, condition)
+	if add := s.add; err == nil && path.Dir(name) == s.below && path.Base(name) != ManifestName {
+		s.add = func() {}
+		add()
+	}
+	return tag, err
+}
+
+// guard: archive: compact reads the manifest of a partition when its turn comes
+// guard: archive: compact goes on beside an archiver
+func TestCompactGoesOnWhileAnArchiverAddsSegments(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), folderStore(t)
+	random := rand.New(rand.NewPCG(1, 15))
+	add := func() {
+		for p := range int32(2) {
+			produce(t, cluster, p, some(random, 20)...)
+			archiveOnce(t, cluster, store, 4<<10)
+		}
+	}
+	add()
+	busy := &busyStore{Store: store, below: manifests(t, cluster, store)[0].folder(), add: add}
+	s := selection(store)
+	s.Store = busy
+	changes, err := Compact(t.Context(), s, 64<<20, false)
+	require.NoError(t, err)
+	all := manifests(t, cluster, store)
+	require.Greater(t, len(all[0].Segments), 1, "what the archiver added while partition 0 was compacted")
+	require.Len(t, all[1].Segments, 1, "what it added before partition 1 was")
+	require.Greater(t, changes[1].Before, changes[0].Before)
+	for _, records := range archived(t, cluster, store) {
+		require.Len(t, records, 40)
+	}
+}
+
+// guard: archive: a file of another compaction stays
+func TestCompactRemovesFilesThatNoManifestListsOnceTheyAreOld(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), folderStore(t)
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(2, 15)), 10)...)
+	archiveOnce(t, cluster, store, 64<<10)
+	m := manifests(t, cluster, store)[0]
+	name := path.Join(m.folder(), Segment{First: 0, Last: 3}.name())
+	_, err := store.Put(t.Context(), name, []byte("x"), blob.Always)
+	require.NoError(t, err)
+	dir, _ := blob.LocalPath(store.URL())
+	for removed, age := range []time.Duration{50 * time.Minute, 70 * time.Minute} {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-age)))
+		changes, err := Compact(t.Context(), selection(store), 64<<20, false)
+		require.NoError(t, err)
+		require.Equal(t, removed, changes[0].Removed)
+	}
 }
 
 // changedStore is one whose manifest another process changes before every third replacement.

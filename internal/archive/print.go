@@ -68,5 +68,9 @@ func PrintChanges(out io.Writer, all []Change, isDry bool) {
 		fmt.Fprintf(out, "%s %s, partition %d: %d → %s, %s of %s %s\n", c.Topic, c.TopicID, c.Partition,
 			c.Before, terminal.Counted(int64(c.After), "segment"), terminal.Counted(int64(c.Removed), "file"),
 			terminal.Bytes(c.Bytes), word)
+		if c.Removed > 0 && c.Records > 0 {
+			fmt.Fprintf(out, "  %s of %s to %s, archived %s to %s\n", terminal.Counted(c.Records, "record"),
+				dayOf(c.From.Time()), dayOf(c.To.Time()), dayOf(c.ArchivedFrom.Time()), dayOf(c.ArchivedTo.Time()))
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"path"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -191,6 +192,7 @@ func (b *builder) finish() (Segment, []byte, error) {
 	s, content := b.segment, b.packed.Bytes()
 	sum := sha256.Sum256(content)
 	s.Bytes, s.RawBytes, s.SHA256 = int64(len(content)), b.raw.n, hex.EncodeToString(sum[:])
+	s.ArchivedMS = time.Now().UnixMilli()
 	return s, content, nil
 }
 

@@ -248,11 +248,13 @@ func (w *writer) adopt(ctx context.Context, m *Manifest) error {
 
 // inspect reads the file of a segment of which only the name is known.
 func inspect(ctx context.Context, store blob.Store, folder string, s Segment) (Segment, error) {
-	content, _, err := store.Read(ctx, path.Join(folder, s.name()), maxObjectBytes)
+	content, at, err := store.Read(ctx, path.Join(folder, s.name()), maxObjectBytes)
 	if err != nil {
 		return s, err
 	}
-	return measure(content, s)
+	s, err = measure(content, s)
+	s.ArchivedMS = at.Modified.UnixMilli()
+	return s, err
 }
 
 // again returns errAgain for a manifest that somebody else has changed.
