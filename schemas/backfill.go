@@ -41,6 +41,9 @@ type BackfillBatch struct {
 	Gates   []BackfillGate  `json:"gates"`
 	Seconds float64         `json:"seconds"`
 	Reason  string          `json:"reason"` // why it was accepted
+	// Readings is how often the same records were read again after the batch was refused. Files are loaded
+	// again instead.
+	Readings int `json:"readings,omitempty"`
 }
 
 // BackfillGate is one check of a batch. It is kept when it passes too, so that a reader sees how far the

@@ -86,6 +86,7 @@ type backfillRunCmd struct {
 	MaxLiveLag config.Duration `env:"-" name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
 	Parallel   int             `env:"-" name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
 
+	Again  int    `env:"-" name:"again" placeholder:"N" help:"Read batch N, which did not pass its gates, once more although its files are the same, as with a build that reads them better. Default: none."`
 	Accept int    `env:"-" name:"accept" placeholder:"N" help:"Go on although batch N did not pass its gates. Needs --reason. Default: none."`
 	Reason string `env:"-" name:"reason" placeholder:"TEXT" help:"Why, for the audit. Default: none."`
 }
@@ -108,8 +109,9 @@ or, instead of batches and archive, files that are loaded into the raw topic fir
     - {path: seasons/2024/04, dates: 2024-04-01..2024-04-30}
 
 A batch that passes every gate is followed by the next one. One that does not ends the command with 1, and the gate says what is
-wrong: repair it and run the same command again, or take it as it is with --accept N --reason TEXT. A killed run is continued by
-the same command, and counts each record once. Tables of SCHEMA_serving have the plan, the gates, and who did what.
+wrong: repair it and run the same command again, which loads files that have changed once more. --again N reads the same records
+again, and --accept N --reason TEXT takes the batch as it is. A killed run is continued by the same command, and counts each
+record once. Tables of SCHEMA_serving have the plan, the gates, and who did what.
 
 Exit status: 0 every batch is in; 1 one did not pass, or it failed; 2 wrong usage.`
 }
@@ -117,6 +119,8 @@ Exit status: 0 every batch is in; 1 one did not pass, or it failed; 2 wrong usag
 // Validate checks which options go together.
 func (c *backfillRunCmd) Validate() error {
 	switch {
+	case c.Accept != 0 && c.Again != 0:
+		return errors.New("--again and --accept exclude each other")
 	case c.Accept != 0 && strings.TrimSpace(c.Reason) == "":
 		return errors.New("--accept: say why with --reason TEXT, which the audit keeps")
 	case len(c.Reason) > 1000:
@@ -145,7 +149,7 @@ func (c *backfillRunCmd) Run(
 	o.Replay.LiveFirst, o.Replay.Parallel = c.LiveFirst, c.Parallel
 	o.Replay.MaxLiveLag = time.Duration(c.MaxLiveLag)
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "backfill"})
-	o.Accept, o.Reason, o.Progress = c.Accept, c.Reason, bar.Set
+	o.Again, o.Accept, o.Reason, o.Progress = c.Again, c.Accept, c.Reason, bar.Set
 	s, err := backfill.Run(ctx, o)
 	bar.Stop()
 	if err != nil {

@@ -37,6 +37,9 @@ type Options struct {
 	// Accept is the number of a refused batch that counts as passed, and Reason says why; 0: none.
 	Accept int
 	Reason string
+	// Again is the number of a refused batch whose records are read again, although its files are the same; 0:
+	// none.
+	Again int
 	// Progress is called with how many records of all batches are done, as far as they are known. nil: not
 	// called.
 	Progress func(done, total int64)
@@ -68,8 +71,9 @@ func (e *RefusedError) Error() string {
 				strings.Join(g.Named, ", ")))
 		}
 	}
-	return fmt.Sprintf("batch %d, %s, did not pass: %s (repair it and run again, or --accept=%d --reason TEXT)",
-		e.Batch.Number, e.Batch.Name, strings.Join(failed, "; "), e.Batch.Number)
+	return fmt.Sprintf("batch %d, %s, did not pass: %s (repair it and run again, --again=%d to read the same records "+
+		"again, or --accept=%d --reason TEXT)", e.Batch.Number, e.Batch.Name, strings.Join(failed, "; "),
+		e.Batch.Number, e.Batch.Number)
 }
 
 // backfill is one run.
@@ -206,6 +210,9 @@ func Run(ctx context.Context, o Options) (*Status, error) {
 	if err := b.accept(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.again(ctx); err != nil {
+		return nil, err
+	}
 	for i := range b.batches {
 		if err := b.run(ctx, i); err != nil {
 			return nil, err
@@ -253,6 +260,40 @@ func (b *backfill) accept(ctx context.Context) error {
 	batch := &b.batches[n-1]
 	batch.State, batch.Reason = schemas.BatchAccepted, b.o.Reason
 	return b.save(ctx, *batch, "accepted", b.o.Reason)
+}
+
+// again has a refused batch be read again: the one that Again names, or the first if its files have changed.
+// Files are loaded once more, so that their records are those behind all others.
+func (b *backfill) again(ctx context.Context) (err error) {
+	n := b.o.Again
+	if n != 0 && (n < 1 || n > len(b.batches) || b.batches[n-1].State != schemas.BatchRefused) {
+		return fmt.Errorf("batch %d was not refused", n)
+	}
+	for i := range b.batches {
+		batch := &b.batches[i]
+		if batch.State != schemas.BatchRefused {
+			continue
+		}
+		if len(b.o.Spec.Files) > 0 {
+			hash, err := hashFiles(batch.Source)
+			if err != nil {
+				return err
+			}
+			if hash == batch.SHA256 && batch.Number != n {
+				continue
+			}
+			batch.SHA256, batch.First, batch.End = hash, batch.End, nil
+		} else if batch.Number != n {
+			continue
+		} else {
+			batch.Readings++
+		}
+		batch.State, batch.Counts, batch.Gates = schemas.BatchRunning, schemas.ReplayCounts{}, nil
+		if err := b.save(ctx, *batch, "again", ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *backfill) save(ctx context.Context, batch schemas.BackfillBatch, action, detail string) error {
@@ -304,8 +345,12 @@ func (b *backfill) run(ctx context.Context, i int) error {
 
 // replay reads up to the end of a batch, unless an earlier run has.
 func (b *backfill) replay(ctx context.Context, batch *schemas.BackfillBatch) (err error) {
-	to, schema, o := place(batch.End), b.o.Replay.Target.Schema, b.o.Replay
-	if o.From, err = replay.ParsePlace(replay.Position); err != nil {
+	from, to, schema, o := replay.Position, place(batch.End), b.o.Replay.Target.Schema, b.o.Replay
+	// guard: backfill: a batch that is read again is read from its first record
+	if batch.Readings > 0 {
+		from = place(batch.First)
+	}
+	if o.From, err = replay.ParsePlace(from); err != nil {
 		return err
 	}
 	if o.To, err = replay.ParsePlace(to); err != nil {
@@ -327,11 +372,11 @@ func (b *backfill) replay(ctx context.Context, batch *schemas.BackfillBatch) (er
 		batch.Counts = schemas.ReplayCounts{}
 		return nil
 	}
-	counts, done, total, err := b.books.Counts(ctx, schema, to)
+	counts, isRead, err := b.books.Counts(ctx, schema, from, to, batch.Readings)
 	if err != nil {
 		return err
 	}
-	if total == 0 || done < total {
+	if !isRead {
 		report, err := replay.Run(ctx, o)
 		if err == nil {
 			err = report.Err()
@@ -339,7 +384,7 @@ func (b *backfill) replay(ctx context.Context, batch *schemas.BackfillBatch) (er
 		if err != nil {
 			return fmt.Errorf("batch %d, %s: %w", batch.Number, batch.Name, err)
 		}
-		if counts, _, _, err = b.books.Counts(ctx, schema, to); err != nil {
+		if counts, _, err = b.books.Counts(ctx, schema, from, to, batch.Readings); err != nil {
 			return err
 		}
 	}
@@ -376,7 +421,12 @@ func (b *backfill) status(ctx context.Context) (*Status, error) {
 			seconds, read = seconds+batch.Seconds, read+batch.Counts.Records
 			continue
 		case schemas.BatchRunning, schemas.BatchRefused:
-			counts, _, _, err := b.books.Counts(ctx, b.o.Replay.Target.Schema, place(batch.End))
+			from := replay.Position
+			if batch.Readings > 0 {
+				from = place(batch.First)
+			}
+			to := place(batch.End)
+			counts, _, err := b.books.Counts(ctx, b.o.Replay.Target.Schema, from, to, batch.Readings)
 			if err != nil {
 				return nil, err
 			}

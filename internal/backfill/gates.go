@@ -51,9 +51,13 @@ func (b *backfill) load(ctx context.Context, i int) error {
 	if batch.End, err = b.ends(ctx); err != nil {
 		return err
 	}
-	batch.First, batch.Records = first, report.Sent
-	if i > 0 && b.batches[i-1].End != nil {
+	batch.Records = report.Sent
+	switch {
+	case batch.First != nil: // it is loaded again, and read behind the end that it had
+	case i > 0 && b.batches[i-1].End != nil:
 		batch.First = b.batches[i-1].End // what another producer has sent meanwhile is read with this batch
+	default:
+		batch.First = first
 	}
 	return b.save(ctx, *batch, "loaded", fmt.Sprintf("%d records", report.Sent))
 }

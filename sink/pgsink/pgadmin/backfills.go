@@ -119,24 +119,27 @@ func (b *Backfills) Audit(ctx context.Context, name string, most int) ([]schemas
 	return list, pg.Wrap("backfill "+name, err)
 }
 
-// Counts returns what became of the records of all replays into a schema that begin at its position and end
-// at a place. done of total offsets are behind them.
+// Counts returns what became of the records of the replays into a schema that begin and end at two places.
+// Those from a position count together, because only one of them finds records. Of others the one counts whose
+// number is reading, from 1. isRead reports whether it is at its end.
 func (b *Backfills) Counts(
-	ctx context.Context, schema, to string,
-) (c schemas.ReplayCounts, done, total int64, err error) {
+	ctx context.Context, schema, from, to string, reading int,
+) (c schemas.ReplayCounts, isRead bool, err error) {
 	into := []any{
-		&c.Records, &c.Rows, &c.Deletes, &c.IDs, &c.Letters, &c.Superseded, &c.Duplicates, &done, &total,
+		&c.Records, &c.Rows, &c.Deletes, &c.IDs, &c.Letters, &c.Superseded, &c.Duplicates, &isRead,
 	}
 	err = pg.ScanOne(ctx, b.db, into, `
 		SELECT coalesce(sum(records), 0)::bigint, coalesce(sum(rows), 0)::bigint, coalesce(sum(deletes), 0)::bigint, coalesce(sum(ids), 0)::bigint,
 			coalesce(sum(letters), 0)::bigint, coalesce(sum(superseded), 0)::bigint, coalesce(sum(duplicates), 0)::bigint,
-			coalesce(sum(next_offset - first_offset), 0)::bigint, coalesce(sum(end_offset - first_offset), 0)::bigint
-		FROM `+pg.Quote(schema)+`.replays AS r JOIN `+pg.Quote(schema)+`.replay_progress AS p ON p.replay_id = r.id
-		WHERE r.spec::jsonb ->> 'from' = 'position' AND r.spec::jsonb ->> 'to' = $1`, to)
+			coalesce(sum(end_offset - first_offset) > 0 AND sum(next_offset) >= sum(end_offset), false)
+		FROM (SELECT id, row_number() OVER (ORDER BY started_at, id) AS number FROM `+pg.Quote(schema)+`.replays
+				WHERE spec::jsonb ->> 'from' = $1 AND spec::jsonb ->> 'to' = $2) AS r
+			JOIN `+pg.Quote(schema)+`.replay_progress AS p ON p.replay_id = r.id
+		WHERE $3::int IN (0, number)`, from, to, reading)
 	if pg.IsMissing(err) {
-		return c, 0, 0, nil
+		return c, false, nil
 	}
-	return c, done, total, pg.Wrap(schema, err)
+	return c, isRead, pg.Wrap(schema, err)
 }
 
 // GamesIn returns which of the games have a current pitch in a schema.

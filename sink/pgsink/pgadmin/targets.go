@@ -318,7 +318,7 @@ func (t *Targets) planAgain(ctx context.Context, tx *pg.Tx, name string) error {
 	}
 	_, err := pg.Exec(ctx, tx, t.sql(`WITH again AS (
 		UPDATE {serving}.backfill_batches AS b SET state = 'planned', changed_at = clock_timestamp(),
-			batch = b.batch || '{"state": "planned", "counts": {}, "gates": null, "seconds": 0, "reason": ""}'
+			batch = b.batch || '{"state": "planned", "counts": {}, "gates": null, "seconds": 0, "reason": "", "readings": 0}'
 		FROM {serving}.backfills AS f WHERE f.name = b.backfill AND f.target = $1 AND b.state <> 'planned'
 		RETURNING f.name, f.sha256)
 	INSERT INTO {serving}.backfill_audit (backfill, by, action, batch, source, sha256, detail)

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/backfill"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// guard: backfill: a batch that is read again is read from its first record
+func TestARefusedBatchIsBroughtInAgainOnceItsFilesAreRepaired(t *testing.T) {
+	w := newVerifyTown(t)
+	folder := t.TempDir()
+	seasons(t, folder)
+	spec, bad := filepath.Join(folder, "season.yaml"), filepath.Join(folder, "2021", "745804_2021.jsonl")
+	files, err := filepath.Glob(filepath.Join(folder, "2021", "*.jsonl"))
+	require.NoError(t, err)
+	content, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	bad = files[0]
+	require.NoError(t, os.WriteFile(bad, append(content, "{\"play_id\":\"none\"}\n"...), 0o600))
+	text := `{name: season, target: better, files: [{path: ` + filepath.Join(folder, "2021") + `}, {path: ` +
+		filepath.Join(folder, "2022") + `}], gates: {dead_letters: 0, findings: 1000, shift: 100, missing_values: 1}}`
+	require.NoError(t, os.WriteFile(spec, []byte(text), 0o600))
+	run := func(want int, more ...string) (s backfill.Status, why string) {
+		t.Helper()
+		args := append([]string{"backfill", "run", spec, "--json"}, more...)
+		status, out, why := runCLI(t, append(args, w.flags...)...)
+		require.Equal(t, want, status, "%s\n%s", out, why)
+		if want == exitOK {
+			require.NoError(t, json.Unmarshal([]byte(out), &s))
+		}
+		return s, why
+	}
+	_, why := run(exitFailed)
+	require.Contains(t, why, "batch 1, "+filepath.Join(folder, "2021")+", did not pass: dead_letters is 0.0")
+	_, why = run(exitFailed)
+	require.Contains(t, why, "--again=1")
+	require.EqualValues(t, ofASeason+1, w.count(t, rawTopic), "nothing has changed: nothing is loaded")
+	_, why = run(exitFailed, "--again=1")
+	require.Contains(t, why, "dead_letters is 0.0")
+	require.EqualValues(t, 2*(ofASeason+1), w.count(t, rawTopic))
+	_, why = run(exitFailed, "--again=2")
+	require.Contains(t, why, "batch 2 was not refused")
+
+	require.NoError(t, os.WriteFile(bad, content, 0o600))
+	s, _ := run(exitOK)
+	require.True(t, s.Finished)
+	for _, b := range s.Batches {
+		require.Equal(t, schemas.BatchPassed, b.State)
+		require.EqualValues(t, ofASeason, b.Counts.Records)
+	}
+	require.EqualValues(t, 4*ofASeason+2, w.count(t, rawTopic))
+
+	// Batches of what the topic has are read again by their offsets.
+	schedule := filepath.Join(folder, "games.csv")
+	require.NoError(t, os.WriteFile(schedule, []byte("game_pk,game_date\n1,2024-04-01\n"), 0o600))
+	text = `{name: topic, target: other, batches: month, schedule: ` + schedule +
+		`, gates: {dead_letters: 0, findings: 1000, shift: 100, missing_values: 1}}`
+	require.NoError(t, os.WriteFile(spec, []byte(text), 0o600))
+	_, why = run(exitFailed)
+	require.Contains(t, why, "missing_games is 1")
+	records := func() []string {
+		return w.table(t, `SELECT sum(records) FROM pitchstream_other.replay_progress GROUP BY replay_id ORDER BY 1`)
+	}
+	require.Len(t, records(), 1)
+	_, why = run(exitFailed)
+	require.Contains(t, why, "missing_games is 1")
+	require.Len(t, records(), 1)
+	for readings := range 2 {
+		_, why = run(exitFailed, "--again=1")
+		require.Contains(t, why, "missing_games is 1")
+		require.NotContains(t, why, "records_missing")
+		require.Len(t, records(), 2+readings)
+		require.Equal(t, records()[0], records()[1+readings])
+	}
+}
