@@ -71,8 +71,8 @@ func (e *RefusedError) Error() string {
 				strings.Join(g.Named, ", ")))
 		}
 	}
-	return fmt.Sprintf("batch %d, %s, did not pass: %s (repair it and run again, --again=%d to read the same records "+
-		"again, or --accept=%d --reason TEXT)", e.Batch.Number, e.Batch.Name, strings.Join(failed, "; "),
+	return fmt.Sprintf("batch %d, %s, did not pass: %s (repair it and run again, --again=%d to read the same "+
+		"records again, or --accept=%d --reason TEXT)", e.Batch.Number, e.Batch.Name, strings.Join(failed, "; "),
 		e.Batch.Number, e.Batch.Number)
 }
 
@@ -145,7 +145,7 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 	for i, f := range s.Files {
 		batch := schemas.BackfillBatch{Number: i + 1, Name: f.Path, Source: f.Path, State: schemas.BatchPlanned}
 		batch.FromDate, batch.ToDate, _ = datesOf(f.Dates)
-		if batch.SHA256, err = hashFiles(f.Path); err != nil {
+		if batch.SHA256, err = hashFiles(ctx, f.Path); err != nil {
 			return nil, err
 		}
 		batches = append(batches, batch)
@@ -275,7 +275,7 @@ func (b *backfill) again(ctx context.Context) (err error) {
 			continue
 		}
 		if len(b.o.Spec.Files) > 0 {
-			hash, err := hashFiles(batch.Source)
+			hash, err := hashFiles(ctx, batch.Source)
 			if err != nil {
 				return err
 			}

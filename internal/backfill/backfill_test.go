@@ -239,6 +239,24 @@ func TestFilesThatHaveChangedAreNotLoaded(t *testing.T) {
 	require.ErrorContains(t, b.load(t.Context(), 0), "batch 1: "+folder+" has changed since it was planned")
 }
 
+func TestFilesBehindLinksHaveTheHashOfTheirContents(t *testing.T) {
+	folder, other := t.TempDir(), t.TempDir()
+	game := filepath.Join(other, "game.jsonl")
+	link := filepath.Join(t.TempDir(), "season")
+	require.NoError(t, os.Symlink(folder, link))
+	require.NoError(t, os.Symlink(game, filepath.Join(folder, "game.jsonl")))
+	require.NoError(t, os.Symlink(folder, filepath.Join(folder, "loop")))
+	hash := func(content string) string {
+		require.NoError(t, os.WriteFile(game, []byte(content), 0o600))
+		sum, err := hashFiles(t.Context(), link)
+		require.NoError(t, err)
+		return sum
+	}
+	first := hash("{}\n")
+	require.NotEqual(t, first, hash("{ }\n"))
+	require.Equal(t, first, hash("{}\n"))
+}
+
 // aMonth fills a schema with 3,000 pitches of a month, of ten games, whose bat speeds are at a mean.
 const aMonth = `INSERT INTO pitch_registers (pitch_id, revision, record_ts_ms, source_topic, source_partition, source_offset,
 		core_version, event_time, processed_at, game_pk, game_date, venue, is_swing, pitch_result, bat_speed_mph, pitch_speed_mph,

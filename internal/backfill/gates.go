@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/qualityrun"
@@ -28,7 +28,7 @@ import (
 // which changes nothing.
 func (b *backfill) load(ctx context.Context, i int) error {
 	batch := &b.batches[i]
-	hash, err := hashFiles(batch.Source)
+	hash, err := hashFiles(ctx, batch.Source)
 	if err != nil {
 		return err
 	}
@@ -71,23 +71,31 @@ func (b *backfill) ends(ctx context.Context) (map[int32]int64, error) {
 	return ends, err
 }
 
-// hashFiles returns the hash of the names and contents below a path.
-func hashFiles(path string) (string, error) {
+// hashFiles returns the hash of the names and contents of the files that a load of a path reads, so also of
+// those behind links. A file in storage counts with its size and time.
+func hashFiles(ctx context.Context, path string) (string, error) {
 	all := sha256.New()
-	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
+	files, err := fileinput.Open(ctx, fileinput.Options{Paths: []string{path}})
+	if err != nil {
+		return "", err
+	}
+	defer files.Close()
+	for _, f := range files.Files() {
+		fmt.Fprintln(all, f.Path)
+		if blob.IsURL(f.Place()) {
+			fmt.Fprintln(all, f.SizeBytes, f.ModTime.UnixNano())
+			continue
 		}
-		f, err := os.Open(name)
+		in, err := os.Open(f.Path)
 		if err != nil {
-			return err
+			return "", err
 		}
-		defer f.Close()
-		fmt.Fprintln(all, name)
-		_, err = io.Copy(all, f)
-		return err
-	})
-	return hex.EncodeToString(all.Sum(nil)), err
+		_, err = io.Copy(all, in)
+		if err = errors.Join(err, in.Close()); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
 // source returns where the records come from, and the hash of the archive's segments.

@@ -120,8 +120,8 @@ func (b *Backfills) Audit(ctx context.Context, name string, most int) ([]schemas
 }
 
 // Counts returns what became of the records of the replays into a schema that begin and end at two places.
-// Those from a position count together, because only one of them finds records. Of others the one counts whose
-// number is reading, from 1. isRead reports whether it is at its end.
+// With reading 0 they count together, because only one from a position finds records. Otherwise only the
+// replay with this number counts, from 1. isRead reports whether it is at its end.
 func (b *Backfills) Counts(
 	ctx context.Context, schema, from, to string, reading int,
 ) (c schemas.ReplayCounts, isRead bool, err error) {
