@@ -9,51 +9,44 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Store is the store of record: registers of pitches, aggregates, positions.
-//
-// Apply writes a batch completely or not at all. It may be called again with the same batch, or with one that
-// overlaps it, in any order and by several processors at once: only the versions decide the result. A nil
-// error means that the batch is durable. A change that the store will never accept comes back in
-// Outcome.Refused. Every error is the server's and is retried, except schemas.ErrPositionBehind: then reading
-// must go back to the stored position.
-//
-// EnsurePositions returns the stored position of each given partition, in their order. A partition without
-// one is stored first, as given.
-//
-// Changed returns those of the published pitches that another processor has changed since, in their current
-// state.
-//
-// Positions returns the stored positions of a topic by partition, without those that are not stored.
-//
-// SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a gap.
-//
-// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
-//
-// RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions, where the second is more than
-// what is stored. It passes over a position of another topic ID, and one whose offset is less.
-//
-// TopicIDs returns the ID that was stored first for each topic, and stores those of topics that have none. It
-// stores all of them with overwrite, which a person has asked for.
+// Store is the store of record: the versions of pitches, aggregates, positions. Every error is the server's
+// and is retried, except schemas.ErrPositionBehind. Several processors may call it at once.
 type Store interface {
+	// Apply writes a batch completely or not at all. It may be called again with the same batch, or with one
+	// that overlaps it, in any order: only the versions decide the result. A nil error means that the batch
+	// is durable. Outcome.Refused has the changes that the store will never accept. After
+	// schemas.ErrPositionBehind reading must go back to the stored position.
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
+	// EnsurePositions returns the stored position of each given partition, in their order. It first stores
+	// the given position of each partition that has none.
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
+	// Changed returns those of the published pitches that another processor has changed since, in their
+	// current state.
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
+	// Positions returns the stored offsets of a topic by partition, without those that are not stored.
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+	// SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a
+	// gap.
 	SetPosition(ctx context.Context, p schemas.Position) error
+	// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
 	LabelPosition(ctx context.Context, p schemas.Position) error
+	// RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions. A stored position stays as
+	// it is if its DeadLettersBelow is not smaller, if its topic ID is another one, or if its offset is below
+	// the given DeadLettersBelow.
 	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
+	// TopicIDs stores the ID of each topic that has none, or of all with overwrite, which a person has asked
+	// for. It returns the stored IDs. So without overwrite the ID that was stored first stays.
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 }
 
 // View is a projection of the store that serves readers. It is written after the store and repaired from it,
 // so it cannot fail the stream.
-//
-// Push returns when the snapshots are readable, or when the view is unavailable and will be repaired later.
-//
-// RequestSweep asks for a comparison with the store soon: the last owner of newly assigned partitions may
-// have died between the store and the view.
 type View interface {
+	// Push returns when the snapshots are readable, or when the view is unavailable and will be repaired
+	// later. applied are the positions that the store has reached with these snapshots.
 	Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position)
+	// RequestSweep asks for a comparison with the store soon: the last owner of newly assigned partitions may
+	// have died between the store and the view.
 	RequestSweep()
 }
 
@@ -87,16 +80,17 @@ type Observer interface {
 	Position(topic string, partition int32, next int64, waits time.Time)
 	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)
-	// Condition reports whether a thing that the stream needs is available, and why not.
+	// Condition reports whether something that the stream needs is there, and why not. name is one of
+	// assigned, breaker, fetch, kafka, postgres, progress and topics.
 	Condition(name string, ok bool, reason string)
 }
 
-// BatchSummary counts one batch.
+// BatchSummary counts what one batch held and did.
 type BatchSummary struct {
 	Records, Deletes, Identifies int
-	Rows                         int // pitches whose stored row this batch has written
-	Superseded                   int // changes that lost against a newer version
-	Bytes                        int64
+	Rows                         int   // pitches whose stored row this batch has written
+	Superseded                   int   // changes that an equal or newer version has superseded
+	Bytes                        int64 // of the records' values
 	DeadLetters                  map[schemas.Code]int
 	Issues                       map[string]int // how often each text of a row's issues column occurs
 	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last. The observer sets their

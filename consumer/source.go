@@ -17,15 +17,16 @@ import (
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 )
 
-// A replay may read records that the topic has no more, from an archive. No member of a group can, because
-// the brokers give it only what they have. So such a replay is no member. It reads from a Source, and commits
-// offsets and records in one transaction as a member does, in the name of a group without members. The rest
-// of a session is the same: it does not know where its records come from.
+// A replay may read records from an archive that are gone from the topic. A member of a consumer group cannot
+// do that, because it gets its records from the brokers. So such a replay joins no group. It reads from a
+// Source, and commits offsets and records in one transaction, as a member does, in the name of a group
+// without members. The rest of a session is the same: it does not know where its records come from.
 //
-// Two replays of one group at a time would take each other's offsets. A lock in Postgres keeps them apart,
-// and the ID of the transaction fences one that was taken for dead.
+// Two replays that run at a time in the name of one group would overwrite each other's offsets. A lock in
+// Postgres keeps them apart. If one that seemed dead comes back, Kafka refuses its transaction, because a
+// newer producer has the same transactional ID.
 
-// Source reads records by offset, also those that the topic has no more.
+// Source reads records by offset, also those that are gone from the topic.
 type Source interface {
 	// Bounds returns the offsets that can be read of each partition.
 	Bounds(ctx context.Context) (kafkaread.Spans, error)
@@ -39,12 +40,12 @@ type recordSource interface {
 	Client() *kgo.Client
 	PollRecords(ctx context.Context, most int) kgo.Fetches
 	Begin() error
-	// End ends the transaction. ctx has the decision; see decision.annotate.
+	// End commits or aborts the transaction. ctx carries a *decision, which decision.annotate has put there.
 	End(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error)
 	Close()
 }
 
-// decisionKey is the key of the decision in the context of recordSource.End.
+// decisionKey is the key under which the context of recordSource.End has its *decision.
 type decisionKey struct{}
 
 // sourceReader reads a Source for one session. Its fields belong to the goroutine of session.run, unless they
@@ -55,20 +56,20 @@ type sourceReader struct {
 	client     *kgo.Client
 	partitions *partitions
 	topicID    kadm.TopicID
-	produced   atomic.Int64 // records of this transaction; counted by the client
+	produced   atomic.Int64 // records of this transaction; the client's goroutines count them
 
-	next      map[int32]int64 // to hand over, of each partition that this session reads
+	next      map[int32]int64 // the next offset to return, of each partition that this session reads
 	committed map[int32]int64 // where next goes back to after an abort
-	ended     []int32         // partitions whose end was read, and not noted yet
+	ended     []int32         // partitions whose end was read; takeEnded empties it
 
-	feed    <-chan fed
-	stop    context.CancelFunc // of feed
-	paused  []int32            // when feed began
-	pending []*kgo.Record      // of feed, not handed over
+	chunks  <-chan chunk       // from the goroutine that reads the Source; nil while there is none
+	stop    context.CancelFunc // ends that goroutine
+	paused  []int32            // partitions that were paused when it began, which it does not read
+	pending []*kgo.Record      // received from chunks, and not returned yet
 }
 
-// fed is a step of reading: some records, or the end of all, or an error.
-type fed struct {
+// chunk is what one step of reading gave: some records, an error, or the end of all.
+type chunk struct {
 	records []*kgo.Record
 	err     error
 	isEnd   bool
@@ -84,18 +85,19 @@ func newSourceReader(cfg *Config, source Source, partitions *partitions) (*sourc
 	return r, err
 }
 
-// transactionalID fences another reader of the same instance.
+// transactionalID is the same for each reader of an instance, so that a new one fences an earlier one.
 func (r *sourceReader) transactionalID() string {
 	return r.cfg.Group + "/" + cmp.Or(r.cfg.InstanceID, "source")
 }
 
-// producedHook counts the records of a transaction.
+// producedHook counts the records that the client is given to produce.
 type producedHook struct{ n *atomic.Int64 }
 
 // OnProduceRecordBuffered is called by the client.
 func (h producedHook) OnProduceRecordBuffered(*kgo.Record) { h.n.Add(1) }
 
-// join takes the partitions of this session, at the offsets that startOffsets gives.
+// join takes the partitions that this session reads, at the offsets that startOffsets gives. Reading begins
+// with the first poll.
 func (r *sourceReader) join(ctx context.Context, s *session) error {
 	offsets, err := fetchOffsets(ctx, kadm.NewClient(r.client), r.cfg.Group)
 	if err != nil {
@@ -140,28 +142,29 @@ func (r *sourceReader) Begin() error {
 	return r.client.BeginTransaction()
 }
 
-// Close ends the reading.
+// Close ends reading, and closes the client.
 func (r *sourceReader) Close() {
 	r.drop()
 	r.client.Close()
 }
 
-// drop ends the feed. Records that were not handed over are read again.
+// drop ends reading. The next poll begins to read anew at next, so records that were not returned are not
+// lost.
 func (r *sourceReader) drop() {
 	if r.stop != nil {
 		r.stop()
 	}
-	r.feed, r.stop, r.pending = nil, nil, nil
+	r.chunks, r.stop, r.pending = nil, nil, nil
 }
 
-// seek has the next poll begin at an offset of a partition.
+// seek makes the next poll read a partition from this offset on.
 func (r *sourceReader) seek(id int32, offset int64) {
 	r.drop()
 	r.next[id], r.committed[id] = offset, offset
 }
 
-// left returns what is to be read of the partitions that are not paused.
-func (r *sourceReader) left() kafkaread.Spans {
+// unread returns the offsets that are still to be read, without paused partitions.
+func (r *sourceReader) unread() kafkaread.Spans {
 	spans := kafkaread.Spans{}
 	for id, next := range r.next {
 		if to := r.cfg.Replay.To[id]; next < to && !slices.Contains(r.paused, id) {
@@ -171,13 +174,13 @@ func (r *sourceReader) left() kafkaread.Spans {
 	return spans
 }
 
-// begin starts to read the spans.
-func (r *sourceReader) begin(spans kafkaread.Spans) {
+// startReading reads the spans in a goroutine of its own, until drop.
+func (r *sourceReader) startReading(spans kafkaread.Spans) {
 	ctx, stop := context.WithCancel(context.Background())
-	feed := make(chan fed)
-	send := func(f fed) error {
+	chunks := make(chan chunk)
+	send := func(c chunk) error {
 		select {
-		case feed <- f:
+		case chunks <- c:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -188,52 +191,53 @@ func (r *sourceReader) begin(spans kafkaread.Spans) {
 			if len(records) == 0 {
 				return nil
 			}
-			return send(fed{records: records})
+			return send(chunk{records: records})
 		})
-		_ = send(fed{err: err, isEnd: true})
+		_ = send(chunk{err: err, isEnd: true})
 	}()
-	r.feed, r.stop = feed, stop
+	r.chunks, r.stop = chunks, stop
 }
 
-// PollRecords returns up to most records. At the end of all partitions it returns none, and ended has them.
+// PollRecords waits for records and returns up to most of them. At the end of all partitions that are not
+// paused it returns none, and takeEnded returns those partitions. Its errors are ctx's, and sourceError.
 func (r *sourceReader) PollRecords(ctx context.Context, most int) kgo.Fetches {
 	paused := r.client.PauseFetchPartitions(nil)[r.cfg.Topic]
 	slices.Sort(paused)
-	if r.feed != nil && !slices.Equal(paused, r.paused) {
+	if r.chunks != nil && !slices.Equal(paused, r.paused) {
 		r.drop()
 	}
-	if r.feed == nil {
+	if r.chunks == nil {
 		r.paused = paused
-		spans := r.left()
+		spans := r.unread()
 		if len(spans) == 0 {
-			<-ctx.Done() // another reader is not at its end yet
+			<-ctx.Done() // nothing is left here, but another reader of the replay is not at its end yet
 			return kgo.NewErrFetch(ctx.Err())
 		}
-		r.begin(spans)
+		r.startReading(spans)
 	}
 	if len(r.pending) == 0 {
 		select {
-		case f := <-r.feed:
+		case c := <-r.chunks:
 			switch {
-			case f.err != nil:
+			case c.err != nil:
 				r.drop()
-				return kgo.NewErrFetch(&sourceError{f.err})
-			case f.isEnd:
-				r.end()
+				return kgo.NewErrFetch(&sourceError{c.err})
+			case c.isEnd:
+				r.noteEnds()
 				return nil
 			}
-			r.pending = f.records
+			r.pending = c.records
 		case <-ctx.Done():
 			return kgo.NewErrFetch(ctx.Err())
 		}
 	}
 	some := r.pending[:min(most, len(r.pending))]
 	r.pending = r.pending[len(some):]
-	return r.fetches(some)
+	return r.advance(some)
 }
 
-// end notes that everything was read of the partitions that were not paused.
-func (r *sourceReader) end() {
+// noteEnds notes that the partitions that were not paused are read to their end.
+func (r *sourceReader) noteEnds() {
 	for id := range r.next {
 		if !slices.Contains(r.paused, id) {
 			r.next[id] = max(r.next[id], r.cfg.Replay.To[id])
@@ -250,8 +254,8 @@ func (r *sourceReader) takeEnded() []int32 {
 	return ended
 }
 
-// fetches returns records as a poll of the client has them.
-func (r *sourceReader) fetches(records []*kgo.Record) kgo.Fetches {
+// advance moves next past the records, and returns them in the form of a poll of the client.
+func (r *sourceReader) advance(records []*kgo.Record) kgo.Fetches {
 	topic := kgo.FetchTopic{Topic: r.cfg.Topic}
 	byID := map[int32][]*kgo.Record{}
 	for _, rec := range records {
@@ -267,8 +271,9 @@ func (r *sourceReader) fetches(records []*kgo.Record) kgo.Fetches {
 	return kgo.Fetches{{Topics: []kgo.FetchTopic{topic}}}
 }
 
-// End commits the offsets of the decision with the records of the transaction. Or it aborts both, and goes
-// back to the committed offsets.
+// End commits the offsets of the decision together with the records of the transaction, or aborts both. After
+// an abort the next poll reads again from the committed offsets. After an error the caller must give up the
+// session.
 func (r *sourceReader) End(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
 	d, _ := ctx.Value(decisionKey{}).(*decision)
 	isCommit := bool(how) && d != nil
@@ -302,8 +307,8 @@ func (r *sourceReader) End(ctx context.Context, how kgo.TransactionEndTry) (comm
 	return true, nil
 }
 
-// commit commits offsets. Without a record in the transaction it does so outside of it, because the client
-// would not end it.
+// commit adds offsets to the transaction. If nothing was produced in it, commit commits them at once, because
+// the client does not end a transaction without records.
 func (r *sourceReader) commit(
 	ctx context.Context, at map[int32]kgo.EpochOffset, tallies map[int32]tally,
 ) error {
@@ -328,7 +333,7 @@ func (r *sourceReader) commit(
 	req.TransactionalID, req.Group, req.Generation = txn, r.cfg.Group, -1
 	req.ProducerID, req.ProducerEpoch = id, epoch
 	of := kmsg.NewTxnOffsetCommitRequestTopic()
-	of.Topic, of.TopicID = r.cfg.Topic, r.topicID // the name or the ID counts, as the broker's version has it
+	of.Topic, of.TopicID = r.cfg.Topic, r.topicID // old versions of the protocol send the name, new ones the ID
 	for id, next := range at {
 		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = id, next.Offset, -1, tallies[id].metadata()
@@ -362,11 +367,12 @@ func commitPlainly(
 	return kadm.NewClient(client).CommitAllOffsets(ctx, cfg.Group, offsets)
 }
 
-// sourceError is an error of a Source. It has tried again what may pass, so it ends the replay.
+// sourceError is an error of a Source. It ends the replay, because the Source itself retries what is
+// retryable.
 type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// asFatal returns an error that Processor.Run returns.
+// asFatal returns the error in a form that makes Processor.Run return it, instead of starting a new session.
 func (e *sourceError) asFatal() error { return backoff.Permanent(e.err) }

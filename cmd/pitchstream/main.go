@@ -37,14 +37,15 @@ type stdio struct {
 func (s *stdio) text() io.Writer { return terminal.Plain(s.Out) }
 
 func main() {
-	config.BoundMemory()
+	config.BoundMemory() // sets the memory limit of the Go runtime
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], &stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()
 	os.Exit(status)
 }
 
-// exited is panicked with by kong's exit function (--help), so that run can return its status.
+// exited is a status with which kong wants to exit, as after --help. newParser makes kong panic with it, so
+// that run can return the status.
 type exited int
 
 // run parses and runs one command, and returns the exit status. Tests call it instead of main.
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 		complete(std.Out, parser.Model.Node, line, os.Getenv("COMP_POINT"))
 		return exitOK
 	}
-	parsed, err := parser.Parse(rewritten(args))
+	parsed, err := parser.Parse(normalized(args))
 	if err == nil {
 		err = checkPaths(parsed)
 	}
@@ -92,8 +93,8 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	return exitOK
 }
 
-// rewritten returns the arguments with what people type for help and the version as kong knows it.
-func rewritten(args []string) []string {
+// normalized returns the arguments with other ways to ask for help and the version replaced by kong's own.
+func normalized(args []string) []string {
 	switch {
 	case len(args) == 0:
 		return []string{"--help"}
@@ -105,6 +106,7 @@ func rewritten(args []string) []string {
 	return args
 }
 
+// newParser returns a parser of all commands, and the loader of their settings.
 func newParser(std *stdio) (*kong.Kong, *config.Loader, error) {
 	loader := config.NewLoader()
 	parser, err := kong.New(&commands{},
@@ -123,11 +125,11 @@ func newParser(std *stdio) (*kong.Kong, *config.Loader, error) {
 	return parser, loader, err
 }
 
-// checkPaths refuses URLs where files and folders of this machine are wanted: a folder would be made that is
-// named like the URL.
+// checkPaths refuses URLs in flags that want a file or folder of this machine, because the command would
+// create a folder with the URL as its name. It knows those flags by their placeholder.
 func checkPaths(parsed *kong.Context) error {
 	for _, flag := range parsed.Flags() {
-		kind, _, _ := strings.Cut(flag.PlaceHolder, ".")
+		kind, _, _ := strings.Cut(flag.PlaceHolder, ".") // FILE of FILE.csv
 		// guard: a URL is no path
 		if slices.Contains([]string{"DIR", "FILE", "PATH"}, kind) && strings.Contains(flag.Target.String(), "://") {
 			return fmt.Errorf("--%s=%s is a URL: want a path of this machine (mount the storage, or copy it there)",
@@ -137,7 +139,7 @@ func checkPaths(parsed *kong.Context) error {
 	return nil
 }
 
-// unused are the flags of a group of settings that a command does not use. They are accepted and not shown,
+// unused has, by command, flags that it accepts but does not use. They are not shown. They are accepted
 // because one script may give them to all commands.
 var unused = map[string][]string{
 	"topics": {"kafka-group"}, "load": {"kafka-group"}, "simulate": {"kafka-group"},
@@ -153,6 +155,7 @@ func hideUnused(k *kong.Kong) error {
 	return nil
 }
 
+// usageError prints what is wrong with the arguments, and returns exitUsage.
 func usageError(std *stdio, err error) int {
 	fmt.Fprintln(terminal.Plain(std.Err), "pitchstream:", config.HideIn(err.Error()))
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
@@ -197,7 +200,7 @@ type commands struct {
 	Archive  archiveCmd  `cmd:"" group:"Stream" help:"Keep the raw topic in storage, beyond its retention: run, ls, verify, compact, prune."`
 	Target   targetCmd   `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
 	Backfill backfillCmd `cmd:"" group:"Stream" help:"Bring a season into a target, batch by batch, each held to gates."`
-	Model    modelCmd    `cmd:"" group:"Stream" help:"Manage the models that label and score the stream: ls, show, add, fit, promote, rollback, retire."`
+	Model    modelCmd    `cmd:"" group:"Stream" help:"Manage the models that label and score the stream: ls, show, add, fit, refit, promote, compare, score, rollback, retire."`
 	Rebuild  rebuildCmd  `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
 
 	Load     loadCmd     `cmd:"" group:"Files and records" help:"Send records from files, folders and standard input to the raw topic."`

@@ -21,11 +21,11 @@ type modelCmd struct {
 	Add      modelAddCmd      `cmd:"" help:"Store a model file as a candidate. A file whose columns the rows do not have is refused."`
 	Fit      modelFitCmd      `cmd:"" help:"Train a model on the stored rows, and store it as a candidate: fit archetypes, fit self."`
 	Refit    modelRefitCmd    `cmd:"" help:"Train a model again, hold it against the live version, and promote it within limits: for every night."`
-	Promote  modelPromoteCmd  `cmd:"" help:"Have a version score the stream, from the next batch on: live, or with --shadow unseen."`
+	Promote  modelPromoteCmd  `cmd:"" help:"Let a version score the stream, from the next batch on: live, or with --shadow unseen."`
 	Compare  modelCompareCmd  `cmd:"" help:"Compare what a shadow says with what the live version says about the same rows."`
 	Score    modelScoreCmd    `cmd:"" help:"Score the past again with a live or shadow version, beside the stream."`
-	Rollback modelRollbackCmd `cmd:"" help:"Have the version score again that was live before."`
-	Retire   modelRetireCmd   `cmd:"" help:"Have a version score nothing any more."`
+	Rollback modelRollbackCmd `cmd:"" help:"Go back: the version that was live before scores again."`
+	Retire   modelRetireCmd   `cmd:"" help:"Retire a version: it scores nothing any more."`
 }
 
 // modelSettings are those of all commands on models.
@@ -106,6 +106,7 @@ func (c *modelAddCmd) Run(ctx context.Context, std *stdio) error {
 	return c.printAdded(std, added, err)
 }
 
+// printAdded returns err if there is one, and otherwise prints what was stored.
 func (s modelSettings) printAdded(std *stdio, a models.Added, err error) error {
 	switch {
 	case err != nil:
@@ -165,7 +166,7 @@ type modelRefitCmd struct {
 	Until         time.Time `env:"-" name:"until" placeholder:"TIME" help:"Train on the pitches before this time, as 2025-04-01T00:00:00Z. Default: now."`
 	MinAgreement  float64   `name:"min-agreement" default:"0.9" placeholder:"SHARE" help:"Promote only if the candidate agrees with the live version by so much, 0 to 1: archetypes in the share of equal labels and in the adjusted Rand index, self in the rank correlation of the p-values. Default: 0.9."`
 	MaxPSI        float64   `name:"max-psi" default:"0.2" placeholder:"PSI" help:"Promote only if no column has moved further since the live version was trained, by the population stability index. Default: 0.2."`
-	MaxError      float64   `name:"max-calibration-error" default:"0.03" placeholder:"SHARE" help:"Promote a self only if the share of rows with a p-value below 0.05, by trainings that have not seen them, is no further from 0.05. Default: 0.03."`
+	MaxError      float64   `name:"max-calibration-error" default:"0.03" placeholder:"SHARE" help:"For self only. About 0.05 of the rows that a training has not seen should have a p-value below 0.05. Promote only if the share is no further from that. Default: 0.03."`
 	PromoteFirst  bool      `env:"-" name:"promote-first" help:"Promote also where no version is live yet, and nothing can be compared."`
 }
 
@@ -233,6 +234,7 @@ func (c *modelPromoteCmd) Run(ctx context.Context, std *stdio) error {
 	return c.printChanged(std, changed, err)
 }
 
+// printChanged returns err if there is one, and otherwise prints the new state of a version.
 func (s modelSettings) printChanged(std *stdio, c models.Changed, err error) error {
 	switch {
 	case err != nil:
@@ -310,7 +312,7 @@ func (c *modelScoreCmd) Run(ctx context.Context, std *stdio) error {
 	case c.JSON:
 		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s %d has scored: %s looked at, %s of them before this run\n",
+	fmt.Fprintf(std.Out, "%s %d has gone through %s, %s of them in earlier runs\n",
 		r.Name, r.Version, terminal.Counted(r.Pitches, "pitch", "pitches"), terminal.Count(r.Resumed))
 	return nil
 }

@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -396,4 +397,47 @@ func TestFiltersTakeWhatTheySay(t *testing.T) {
 	} {
 		require.Equal(t, c.want, c.f.Takes(&l), "%+v", c.f)
 	}
+}
+
+// readOnly is a store that knows of no decision and takes none.
+type readOnly struct{ Store }
+
+func (readOnly) DeadLetterDecisions(
+	context.Context, []schemas.DeadLetterID,
+) ([]schemas.DeadLetterDecision, error) {
+	return nil, nil
+}
+
+func (readOnly) RegistersOf(context.Context, []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+	return nil, nil
+}
+
+func (readOnly) DeadLettersSending(context.Context) ([]schemas.DeadLetterDecision, error) {
+	return nil, nil
+}
+
+func (readOnly) DecideDeadLetters(context.Context, []schemas.DeadLetterDecision) error {
+	return errors.New("no disk")
+}
+
+func (readOnly) LockDeadLetters(context.Context) (unlock func(), ok bool, err error) {
+	return func() {}, true, nil
+}
+
+// guard: dead letters: a discard that was not recorded is not counted
+func TestDiscardCountsOnlyWhatTheStoreHasTaken(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "dead", "raw"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	servers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	client, err := kgo.NewClient(servers)
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "dead", Value: []byte("{}")}).FirstErr())
+	d, err := Open(t.Context(), Options{Client: []kgo.Opt{servers}, Raw: "raw", Dead: "dead", Store: readOnly{}})
+	require.NoError(t, err)
+	defer d.Close()
+	discarded, err := d.Discard(t.Context(), Filter{}, "a test")
+	require.ErrorContains(t, err, "no disk")
+	require.Zero(t, discarded)
 }

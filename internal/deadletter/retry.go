@@ -42,7 +42,8 @@ type RetryReport struct {
 	Before   int64 `json:"before"`   // skipped: retried or discarded before, or failed again since
 	Tried    int64 `json:"tried"`    // skipped: this build rejected them before and would again
 	Foreign  int64 `json:"foreign"`  // skipped: without its origin a record would be a new version
-	// Found counts records that a killed retry had sent. They are recorded as retried now, and not sent again.
+	// Found counts records that a killed retry had sent. They are recorded as retried now, and not sent
+	// again.
 	Found   int64    `json:"found"`
 	Reasons []string `json:"reasons,omitempty"` // why some were refused, at most maxReasons
 }
@@ -64,7 +65,7 @@ type retry struct {
 	out    Sender
 	book   *book
 	report RetryReport
-	left   int64
+	left   int64 // dead letters that may still be sent
 }
 
 // Retry sends the selected dead letters' records to the raw topic, each once. A batch is recorded as
@@ -94,6 +95,8 @@ func (d *Desk) lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, err
 }
 
+// run completes an earlier retry that was killed, surveys the dead letters, and then reads them again to send
+// those that the survey has selected.
 func (r *retry) run(ctx context.Context) (err error) {
 	// guard: dead letters: what was being sent is looked for | instead
 	if r.report.Found, err = r.d.resume(ctx); err != nil {
@@ -102,20 +105,7 @@ func (r *retry) run(ctx context.Context) (err error) {
 	if r.book, err = r.d.survey(ctx, Question{Filter: r.o.Filter, Again: r.o.Again, Predict: true}); err != nil {
 		return err
 	}
-	sums := r.book.close().Sums
-	r.report.Selected, r.report.Foreign = sums.Selected, sums.Foreign
-	r.report.Before = sums.Retried + sums.Discarded + sums.FailedAgain
-	if r.o.Again {
-		r.report.Before = sums.FailedAgain
-	} else {
-		r.report.Tried = sums.Tried
-	}
-	if r.o.Passing {
-		r.report.Selected = sums.WouldPass
-	}
-	if r.left = r.report.Selected; r.o.Limit > 0 {
-		r.left = min(r.left, r.o.Limit)
-	}
+	r.count(r.book.close().Sums)
 	total := r.left
 	r.o.Progress(0, total)
 	var batch []Letter
@@ -136,7 +126,7 @@ func (r *retry) run(ctx context.Context) (err error) {
 		}
 		batch = append(batch, *l)
 		held += len(l.Value)
-		// Large records go one at a time, because the producer holds each several times.
+		// A batch ends at 1 MiB, because the producer holds each record several times.
 		if len(batch) < r.o.Batch && held < 1<<20 && r.left > 0 {
 			return true, nil
 		}
@@ -151,6 +141,23 @@ func (r *retry) run(ctx context.Context) (err error) {
 	return err
 }
 
+// count reports how many dead letters are selected and skipped, and sets how many are left to send.
+func (r *retry) count(sums Sums) {
+	r.report.Selected, r.report.Foreign = sums.Selected, sums.Foreign
+	r.report.Before = sums.Retried + sums.Discarded + sums.FailedAgain
+	if r.o.Again {
+		r.report.Before = sums.FailedAgain
+	} else {
+		r.report.Tried = sums.Tried
+	}
+	if r.o.Passing {
+		r.report.Selected = sums.WouldPass
+	}
+	if r.left = r.report.Selected; r.o.Limit > 0 {
+		r.left = min(r.left, r.o.Limit)
+	}
+}
+
 // send sends one batch and records the result, also when it is interrupted. Records without an answer of
 // Kafka stay recorded as sending, because they may be in the topic: resume searches for them.
 func (r *retry) send(ctx context.Context, batch []Letter) error {
@@ -160,7 +167,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 	if err := r.d.o.Store.DecideDeadLetters(ctx, decisions); err != nil {
 		return err
 	}
-	answers, err := r.hand(ctx, batch)
+	answers, err := r.produce(ctx, batch)
 	var known []schemas.DeadLetterDecision
 	for i, a := range answers {
 		switch decision := decisions[i]; {
@@ -168,7 +175,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 			// guard: dead letters: what is sent is written down | instead continue
 			decision.Action, decision.Raw = schemas.DeadLetterRetried, a.at
 			known = append(known, decision)
-		case a.err == errNotHanded || kafkasink.IsRefusal(a.err):
+		case a.err == errNotSent || kafkasink.IsRefusal(a.err):
 			decision.Action, decision.Reason = schemas.DeadLetterOpen, a.err.Error()
 			known = append(known, decision)
 		}
@@ -189,16 +196,17 @@ type answer struct {
 }
 
 var (
-	errNotHanded = errors.New("not sent: the retry ended before")
-	errNoAnswer  = errors.New("Kafka has not answered")
+	errNotSent  = errors.New("not sent: the retry ended before")
+	errNoAnswer = errors.New("Kafka has not answered")
 )
 
-// hand produces a batch and waits for the answers; after an error only for graceTimeout.
-func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
+// produce sends a batch to Kafka and waits for the answers, one for each record. After an error it waits for
+// graceTimeout only; then a record has errNoAnswer, or errNotSent if the Sender was never given it.
+func (r *retry) produce(ctx context.Context, batch []Letter) ([]answer, error) {
 	var mu sync.Mutex
 	got := make([]answer, len(batch))
 	for i := range got {
-		got[i].err = errNotHanded
+		got[i].err = errNotSent
 	}
 	set := func(i int, err error, at schemas.Coordinates) {
 		mu.Lock()
@@ -211,7 +219,7 @@ func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
 		set(i, errNoAnswer, schemas.Coordinates{})
 		err = r.out.Send(ctx, rec, func(failed error) { set(i, failed, kafkaread.Record(rec).Coordinates) })
 		if err != nil { // this one was not taken
-			set(i, errNotHanded, schemas.Coordinates{})
+			set(i, errNotSent, schemas.Coordinates{})
 			break
 		}
 	}
@@ -234,7 +242,7 @@ func (r *retry) note(answers []answer, err error) error {
 		switch {
 		case a.err == nil:
 			r.report.Sent++
-		case a.err == errNotHanded:
+		case a.err == errNotSent:
 		case kafkasink.IsRefusal(a.err):
 			r.refuse(a.err)
 		case err == nil:
@@ -262,7 +270,7 @@ func (d *Desk) decision(
 }
 
 // resume completes a retry that was killed. The dead letters that it recorded as sending become retried if
-// their record is in the raw topic, and open if not. It returns how many were found there.
+// their record is in the raw topic, and open if not. found counts those in the raw topic.
 func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 	sending, err := d.o.Store.DeadLettersSending(ctx)
 	if err != nil || len(sending) == 0 {
@@ -310,7 +318,7 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 	}
 	found = int64(len(sent))
 	for _, s := range left {
-		s.Action, s.Reason, s.At = schemas.DeadLetterOpen, errNotHanded.Error(), schemas.TimeMSOf(d.o.Now())
+		s.Action, s.Reason, s.At = schemas.DeadLetterOpen, errNotSent.Error(), schemas.TimeMSOf(d.o.Now())
 		sent = append(sent, s)
 	}
 	return found, d.o.Store.DecideDeadLetters(ctx, sent)
@@ -322,8 +330,8 @@ func (d *Desk) Open(ctx context.Context, f Filter) (int64, error) {
 	return r.Open + r.Foreign, err
 }
 
-// Discard notes that the open dead letters that a filter takes are discarded, and why. They stay in their
-// topic; a retry with Again sends one nevertheless.
+// Discard records the open dead letters that a filter takes as discarded, with the reason. They stay in their
+// topic, and a retry with Again can still send them. discarded counts those recorded, also after an error.
 func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded int64, err error) {
 	unlock, err := d.lock(ctx)
 	if err != nil {
@@ -341,7 +349,10 @@ func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded 
 	var batch []schemas.DeadLetterDecision
 	write := func() error {
 		err := d.o.Store.DecideDeadLetters(ctx, batch)
-		discarded += int64(len(batch))
+		// guard: dead letters: a discard that was not recorded is not counted | err == nil -> true
+		if err == nil {
+			discarded += int64(len(batch))
+		}
 		batch = batch[:0]
 		return err
 	}
