@@ -8,7 +8,7 @@
 (* An action is one step that another process can see; a crash or a         *)
 (* rebalance may come between any two. Without is a set of guards that are  *)
 (* removed: with {} TLC finds no violation, and with any one guard it finds *)
-(* one (see guards.txt). Names in comments are those of the Go code.        *)
+(* one (see test/model). Names in comments are those of the Go code.        *)
 (***************************************************************************)
 EXTENDS Integers, Sequences, FiniteSets, TLC
 

@@ -124,9 +124,9 @@ func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 	m.redisSweeps = m.counters("redis_sweeps_total",
 		"Comparisons of all batters in Redis with Postgres.", "outcome", []string{"ok", "failed", "elsewhere"})
 	m.redisMended = m.counter("redis_mended_batters_total",
-		"Batters that differed in Redis and were written anew.")
+		"Batters that differed in Redis and were written again.")
 	m.redisSkipped = m.counter("redis_skipped_pushes_total",
-		"Pushes that were not tried, because Redis was away or refused.")
+		"Pushes that were not tried, because Redis was unavailable or refused writes.")
 	m.columns = map[string]bool{}
 	for _, c := range columns {
 		m.columns[c] = true
