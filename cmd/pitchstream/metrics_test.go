@@ -116,7 +116,7 @@ func TestTheNumbersOfARealRun(t *testing.T) {
 }
 
 // This reports whether a metric is the program's own, not one of Kafka's client, Go or the system. Those of
-// docs/QUALITY.md do not count either, because that page documents them.
+// the data quality do not count either, because the page has a table of them.
 func ours(name string) bool {
 	return strings.HasPrefix(name, "pitchstream_") && !strings.HasPrefix(name, "pitchstream_kafka_") && !strings.HasPrefix(name, "pitchstream_quality_")
 }

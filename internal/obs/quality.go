@@ -11,7 +11,7 @@ import (
 )
 
 // Quality shows the newest report about the quality of the data as metrics. Only the process that computes
-// the report shows its figures, so that each is there once. docs/QUALITY.md has the names and labels.
+// the report shows its figures, so that each is there once. docs/METRICS.md has the names and labels.
 type Quality struct {
 	mu       sync.Mutex // guards what follows
 	report   *schemas.QualityReport
