@@ -30,6 +30,10 @@ sources:
     schema: pitchstream
     loader: pitchstream
     loaded_at_field: processed_at
+    # On DuckDB the pitches are the files of pitchstream export. Postgres does not read this.
+    meta:
+      external_location: >-
+        read_parquet('{{ env_var('PITCHSTREAM_LAKE', 'lake') }}/*/*.parquet', hive_partitioning = true, union_by_name = true)
     tables:
 `)
 	for _, t := range warehouse {
@@ -37,7 +41,8 @@ sources:
 		if t.name == "pitches" {
 			b.WriteString("        freshness: {warn_after: {count: 36, period: hour}}\n")
 		} else {
-			b.WriteString("        loaded_at_field: null\n")
+			b.WriteString("        loaded_at_field: null\n" +
+				"        config: {enabled: \"{{ target.type == 'postgres' }}\"}\n") // the files have pitches alone
 		}
 		b.WriteString("        columns:\n")
 		for _, c := range t.columns {
@@ -51,7 +56,7 @@ sources:
 				tests = append(tests, "not_null")
 			}
 			if len(tests) > 0 {
-				fmt.Fprintf(&b, "            tests: [%s]\n", strings.Join(tests, ", "))
+				fmt.Fprintf(&b, "            data_tests: [%s]\n", strings.Join(tests, ", "))
 			}
 		}
 	}

@@ -23,12 +23,14 @@ import (
 // generated maps the path of each file, from the root, to the function that makes its new content from the
 // present one.
 var generated = map[string]func(before []byte) ([]byte, error){
-	"docs/DATA.md":                 fillTables(dataTables),
-	"docs/WAREHOUSE.md":            fillTables(warehouseTables),
-	"docs/openapi.json":            func([]byte) ([]byte, error) { return api.Document("1") },
-	"docs/warehouse/sources.yml":   func([]byte) ([]byte, error) { return dbtSources(), nil },
-	"schemas/" + schemas.RowSchema: func([]byte) ([]byte, error) { return rowSchema(schemas.StoredColumns) },
+	"docs/DATA.md":                      fillTables(dataTables),
+	"docs/WAREHOUSE.md":                 fillTables(warehouseTables),
+	"docs/openapi.json":                 func([]byte) ([]byte, error) { return api.Document("1") },
+	"docs/warehouse/models/sources.yml": func([]byte) ([]byte, error) { return dbtSources(), nil },
+	"schemas/" + schemas.RowSchema:      storedRowSchema,
 }
+
+func storedRowSchema([]byte) ([]byte, error) { return rowSchema(schemas.StoredColumns) }
 
 func fillTables(tables func() map[string]string) func(page []byte) ([]byte, error) {
 	return func(page []byte) ([]byte, error) { return fillPage(page, tables()) }

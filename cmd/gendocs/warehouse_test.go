@@ -15,7 +15,7 @@ import (
 
 // The dbt source parses, and lists the same tables, columns and types as the database.
 func TestDBTSourcesEqualTheDatabase(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(root, "docs", "warehouse", "sources.yml"))
+	b, err := os.ReadFile(filepath.Join(root, "docs", "warehouse", "models", "sources.yml"))
 	require.NoError(t, err)
 	var doc struct {
 		Version int
@@ -26,7 +26,6 @@ func TestDBTSourcesEqualTheDatabase(t *testing.T) {
 				Columns           []struct {
 					Name, Description string
 					DataType          string `yaml:"data_type"`
-					Tests             []string
 				}
 			}
 		}

@@ -32,7 +32,7 @@ with DAG(
     )
     models = BashOperator(
         task_id="models",
-        bash_command="dbt build --select source:pitchstream+",
+        bash_command="cd warehouse && dbt build --target postgres",
     )
     verify >> export >> models
     # Each model is trained again on the rows that were verified. A candidate beyond a limit is held, and its task fails:

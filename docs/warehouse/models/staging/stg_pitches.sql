@@ -1,0 +1,37 @@
+-- The pitches with the types that both databases know, in the order in which a game was played.
+select
+    cast(pitch_id as varchar(36)) as pitch_id,
+    game_pk,
+    cast(game_date as date) as game_date,
+    venue,
+    batter_id,
+    pitcher_id,
+    team_id,
+    inning,
+    balls,
+    strikes,
+    outs,
+    coalesce(pitch_type, 'unknown') as pitch_type,
+    pitch_result,
+    pitch_action,
+    pitch_speed_mph,
+    spin_rate_rpm,
+    exit_velocity_mph,
+    launch_angle_deg,
+    is_swing,
+    is_contact,
+    is_whiff,
+    bat_speed_mph,
+    speed_confidence,
+    contact_bat_speed_mph,
+    contact_confidence,
+    in_zone,
+    is_chase,
+    is_barrel,
+    at_bat_number,
+    pitch_number,
+    event_time,
+    row_number() over (
+        partition by game_pk order by event_time, source_partition, source_offset, pitch_id
+    ) as place_in_game
+from {{ source('pitchstream', 'pitches') }}
