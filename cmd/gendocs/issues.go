@@ -33,17 +33,17 @@ var issues = []struct {
 	{"hit_spin_rpm", "type, range", `It is no number, or out of range.`},
 	{"launch_angle_deg", "type, range, unit", `The pair of angles is no list of two, its second element no number, or out of range, or units.angle names another unit than degree.`},
 	{"spray_angle_deg", "type, range, unit", `The pair of angles is no list of two, its first element no number, or out of range, or units.angle names another unit than degree.`},
-	{"attack_angle_deg", "range", `What was computed is out of range: the samples are faulty.`},
-	{"bat_speed_mph", "range", `What was computed is out of range: the samples are faulty. speed_confidence stays.`},
+	{"attack_angle_deg", "range", `The computed value is out of range: the samples are faulty.`},
+	{"bat_speed_mph", "range", `The computed value is out of range: the samples are faulty. speed_confidence stays.`},
 	{"bat_samples", "conflict", `Two bat samples have the same time and different positions: the first one counts.`},
 	{"release_speed_mph plate_speed_mph vertical_approach_deg horizontal_approach_deg " +
 		"horizontal_break_in induced_vertical_break_in",
-		"range", `What was computed is out of range: the track of the ball is faulty.`},
+		"range", `The computed value is out of range: the track of the ball is faulty.`},
 	{"in_zone", "type", `A header of the strike zone is no number of 0.5–6 ft, or the bottom is not below the top: 3.5 and 1.5 ft serve.`},
 	{"contact_bat_speed_mph contact_attack_angle_deg contact_attack_direction_deg " +
 		"contact_attack_direction_pull_deg swing_length_ft intercept_x_ft intercept_y_ft " +
 		"intercept_z_ft miss_distance_in squared_up_pct",
-		"range", `What was computed is out of range: the track of the bat is faulty.`},
+		"range", `The computed value is out of range: the track of the bat is faulty.`},
 	{"event_time", "type", `The header is no RFC 3339 time: the record's timestamp serves.`},
 }
 
