@@ -25,6 +25,16 @@ type pitcherDriftIn struct {
 	Waiting
 }
 
+type batterDriftStreamIn struct {
+	ID int64 `path:"id" example:"660271" doc:"The batter"`
+	Resuming
+}
+
+type pitcherDriftStreamIn struct {
+	ID int64 `path:"id" example:"592450" doc:"The pitcher"`
+	Resuming
+}
+
 // BatterDrift is what changed in a batter's swing.
 type BatterDrift struct {
 	BatterID int64  `json:"batter_id" doc:"The batter"`
@@ -55,12 +65,14 @@ func getPitcherDrift(ctx context.Context, a *API, in *pitcherDriftIn) (body Pitc
 	return body, err
 }
 
+func errNoDrift() error { return huma.Error404NotFound("nobody looks for drift here") }
+
 func driftOf(
 	ctx context.Context, a *API, key schemas.PlayerKey, need string,
 ) (d schemas.Drift, c Condition, err error) {
 	store, ok := a.cfg.Store.(DriftStore)
 	if !ok {
-		return d, c, huma.Error404NotFound("nobody looks for drift here")
+		return d, c, errNoDrift()
 	}
 	read := func(ctx context.Context, _ Store) (schemas.Drift, error) { return store.Drift(ctx, key) }
 	d, c, err = readStore(ctx, a, fmt.Sprintf("drift/%v/%d", key.Side, key.PlayerID), need, read)

@@ -74,6 +74,15 @@ func routes(a *API) (http.Handler, error) {
 		func(in *gameStreamIn) following {
 			return following{topicKey{game: in.Game}, in.LastEventID, in.Deltas}
 		})
+	stream[BatterDrift](a, doc, "stream-batter-drift", "/v1/batters/{id}/drift/stream",
+		"What changed in a batter's swing, as it changes", func(in *batterDriftStreamIn) following {
+			player := schemas.PlayerKey{PlayerID: in.ID}
+			return following{topicKey{player: player, drift: true}, in.LastEventID, false}
+		})
+	stream[PitcherDrift](a, doc, "stream-pitcher-drift", "/v1/pitchers/{id}/drift/stream",
+		"What changed in a pitcher's arm, as it changes", func(in *pitcherDriftStreamIn) following {
+			return following{topicKey{player: pitcherKey(in.ID, ""), drift: true}, in.LastEventID, false}
+		})
 	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
 		func(in *Resuming) following { return following{topicKey{overview: true}, in.LastEventID, false} })
 	registerChanges(a, doc)

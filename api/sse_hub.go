@@ -39,11 +39,12 @@ type hub struct {
 }
 
 // topicKey names what a topic is about: the status of the pipeline if overview is set, else a game if game is
-// set, else a player over all games.
+// set, else a player over all games. If drift is set, it is the drift of the player's mechanics.
 type topicKey struct {
 	player   schemas.PlayerKey
 	game     string
 	overview bool
+	drift    bool
 }
 
 // topic is one state that clients stream: of a player, of a game, or the status. It is no topic of Kafka.
@@ -62,6 +63,7 @@ type topic struct {
 	seen    int64  // of a player: the sequence number that Redis had when current was read; −1: none yet
 	version string // of a game: the version that current has; "" if there is no such game
 	live    bool   // of a game: it is live, so that time alone can change it
+	due     bool   // of drift: it must be read
 }
 
 // event is one state as it is sent. Its id is the digest of the state, without lag and age.
@@ -149,8 +151,11 @@ func (h *hub) readFirst(ctx context.Context, t *topic) error {
 	if e, _ := t.latest(); e != nil {
 		return nil
 	}
-	if t.key.game != "" {
+	switch {
+	case t.key.game != "":
 		return h.readGame(ctx, t, false)
+	case t.key.drift:
+		return h.readDrift(ctx, t)
 	}
 	return h.read(ctx, []*topic{t}, nil)
 }
@@ -212,15 +217,17 @@ func (h *hub) run(ctx context.Context) {
 	defer close(h.done)
 	others.Go(func() { h.followGames(ctx) })
 	others.Go(func() { every(ctx, storePollEvery, func() { h.readOverdue(ctx) }) })
+	others.Go(func() { every(ctx, driftEvery, func() { h.readDrifts(ctx) }) })
 	// guard: api: players do not wait for the status | instead every(ctx, h.api.cfg.PollEvery, func() { h.pollStatus(ctx); h.poll(ctx) }); return
 	others.Go(func() { every(ctx, statusEvery, func() { h.pollStatus(ctx) }) })
 	every(ctx, h.api.cfg.PollEvery, func() { h.poll(ctx) })
 }
 
-// split returns topics by their kind.
+// split returns topics by their kind, without those of drift.
 func split(topics iter.Seq[*topic]) (players, games, overviews []*topic) {
 	for t := range topics {
 		switch {
+		case t.key.drift:
 		case t.key.overview:
 			overviews = append(overviews, t)
 		case t.key.game == "":
@@ -245,20 +252,21 @@ func (h *hub) pollStatus(ctx context.Context) {
 func (h *hub) poll(ctx context.Context) {
 	h.mu.Lock()
 	players, games, _ := split(maps.Values(h.topics))
+	drifts := h.drifts()
 	h.mu.Unlock()
-	if len(players)+len(games) == 0 {
+	if len(players)+len(games)+len(drifts) == 0 {
 		return
 	}
 	s := &h.api.sources
 	var seqs []int64
 	var pulse schemas.Pulse
 	err := s.askLive(ctx, func(ctx context.Context) (err error) {
-		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, keysOf(players))
+		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, append(keysOf(players), keysOf(drifts)...))
 		return err
 	})
 	v := s.judgeLive(ctx, pulse)
 	if err != nil || !v.upToDate {
-		h.pollStore(ctx, players)
+		h.pollStore(ctx, players, drifts)
 		return
 	}
 	isOther, hasMoved := h.compare(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
@@ -272,6 +280,9 @@ func (h *hub) poll(ctx context.Context) {
 		}
 		t.mu.Unlock()
 	}
+	for i, t := range drifts {
+		t.driftIsDue(isOther, seqs[len(players)+i])
+	}
 	if isOther || hasMoved {
 		h.wakeGames(isOther)
 	}
@@ -280,7 +291,7 @@ func (h *hub) poll(ctx context.Context) {
 
 // pollStore polls Postgres, at most once in storePollEvery. There only the positions show that something has
 // changed, so it reads all players then.
-func (h *hub) pollStore(ctx context.Context, players []*topic) {
+func (h *hub) pollStore(ctx context.Context, players, drifts []*topic) {
 	if time.Since(h.lastStorePoll) < storePollEvery {
 		return
 	}
@@ -292,6 +303,9 @@ func (h *hub) pollStore(ctx context.Context, players []*topic) {
 		source, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.lastApplied
 	}
 	if isOther, hasMoved := h.compare(source, p.Applied); isOther || hasMoved {
+		for _, t := range drifts {
+			t.driftIsDue(true, -1)
+		}
 		h.wakeGames(isOther)
 		h.warn(h.read(ctx, players, nil))
 	}

@@ -43,6 +43,7 @@ type fault struct {
 	stale      bool             // the quality of the data is not computed any more
 	isHeld     bool             // the newest refit of a model was not promoted
 	noRefit    bool             // for four days
+	tires      bool             // a pitcher does
 	data       func(*leagueDay) // what is wrong with the newest day's games
 	noRedis    bool             // the API reads no Redis
 	noStores   bool             // nor Postgres
@@ -74,6 +75,7 @@ var faults = map[string]struct {
 	"quality is not computed":  {fault{stale: true}, []string{"QualityStale"}},
 	"a refit is held":          {fault{isHeld: true}, []string{"ModelRefitHeld"}},
 	"no refit":                 {fault{noRefit: true}, []string{"ModelRefitStale"}},
+	"a pitcher tires":          {fault{tires: true}, []string{"MechanicsDrift"}},
 	"bats are not tracked":     {fault{data: func(d *leagueDay) { d.o.Untracked = 0.15 }}, []string{"BatTrackingMissing"}},
 	"a venue's bats are fast": {fault{data: func(d *leagueDay) { d.o.Biases = []simulate.Bias{{Venue: faultyVenue, MPH: 2.5}} }},
 		[]string{"Drift"}},
@@ -137,6 +139,7 @@ type onCall struct {
 	redis   redissink.Hooks
 	quality *obs.Quality
 	refits  *obs.Refits
+	drift   *obs.Mechanics
 	clean   schemas.QualityReport
 	rules   string // of all alerts and recordings
 	reader  *api.API
@@ -156,6 +159,7 @@ func newOnCall(t *testing.T) *onCall {
 	w := &onCall{t: t, watch: stream.NewObserver(log, nil), served: obs.NewMetrics("test"), stores: &onCallStores{}, values: map[string][]string{}, stamps: map[string][2]float64{}}
 	w.redis = w.watch.RedisHooks(func() {})
 	w.quality, w.refits = w.watch.Metrics.Quality(), w.watch.Metrics.Refits()
+	w.drift = w.watch.Metrics.Mechanics()
 	w.clean, w.rules = cleanDay(), rulesText(t)
 	obs.NewHealth(log, w.served, "stores").Set("stores", true, "")
 	var err error
@@ -181,6 +185,12 @@ func (w *onCall) live(long time.Duration, f fault) {
 		refit.At = time.Unix(-4*86400, 0) // the play begins at 0
 	}
 	w.refits.Show([]obs.RefitState{refit})
+	w.drift.Show(nil)
+	if f.tires {
+		w.drift.Show([]obs.Moved{{Player: schemas.PlayerKey{Side: schemas.Pitcher, PlayerID: 592450}, Name: "Zack",
+			DriftChange: schemas.DriftChange{Scope: "game", Measure: "release_speed_mph", PitchType: "Slider",
+				Before: 86.2, After: 84.7, Score: -4.6}}})
+	}
 	if f.mended > 0 {
 		w.redis.Swept(redissink.SweepReport{Checked: 400, Repaired: f.mended}, nil)
 	}

@@ -116,9 +116,11 @@ func TestTheNumbersOfARealRun(t *testing.T) {
 }
 
 // This reports whether a metric is the program's own, not one of Kafka's client, Go or the system. Those of
-// the data quality do not count either, because the page has a table of them.
+// the data quality and of mechanics do not count either, because the page has tables of them.
 func ours(name string) bool {
-	return strings.HasPrefix(name, "pitchstream_") && !strings.HasPrefix(name, "pitchstream_kafka_") && !strings.HasPrefix(name, "pitchstream_quality_")
+	others := []string{"pitchstream_kafka_", "pitchstream_quality_", "pitchstream_mechanics_"}
+	return strings.HasPrefix(name, "pitchstream_") &&
+		!slices.ContainsFunc(others, func(o string) bool { return strings.HasPrefix(name, o) })
 }
 
 const (

@@ -33,6 +33,7 @@ type runCmd struct {
 	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll. A transaction in Postgres holds up to four polls. Default: 2000."`
 	QualityEvery   config.Duration `name:"quality-every" default:"30s" placeholder:"TIME" group:"Processing" help:"How often the quality of the data is computed, by one processor of all; 0: never. Default: 30s."`
+	DriftEvery     config.Duration `name:"drift-every" default:"10s" placeholder:"TIME" group:"Processing" help:"How often drift of mechanics is looked for among who plays now, by one processor of all; 0: never. Default: 10s."`
 	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
 	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`
 	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
@@ -96,7 +97,7 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
 	}
 	o.ChangesKept, o.MostChanges = time.Duration(c.ChangesKeep), c.ChangesMost
-	o.QualityInterval = time.Duration(c.QualityEvery)
+	o.QualityInterval, o.DriftInterval = time.Duration(c.QualityEvery), time.Duration(c.DriftEvery)
 	o.AdminAddr, o.Admin = c.AdminAddr.Listen(), c.Admin
 	o.OTLPEndpoint = c.Tracing.OTLPEndpoint.Reveal()
 	o.Log = log

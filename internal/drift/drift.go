@@ -50,6 +50,8 @@ const (
 	believed = 20
 	// clip is the number of deviations at which values are cut, so that one wrong value is no change.
 	clip = 2.5
+	// MostPitches bounds the rows of a player that a search reads, the newest ones.
+	MostPitches = 5000
 	// Recent is what a change over days is looked for in.
 	Recent = 14 * 24 * time.Hour
 	// leastGames are needed before such a change and after it.

@@ -193,6 +193,13 @@ func (m *Metrics) Quality() *Quality {
 	return q
 }
 
+// Mechanics registers the metrics about mechanics and returns them. It must be called once at most.
+func (m *Metrics) Mechanics() *Mechanics {
+	c := &Mechanics{}
+	m.Registry.MustRegister(c)
+	return c
+}
+
 // ArrivalTimes counts records that were read with the time of their arrival.
 func (m *Metrics) ArrivalTimes(records int) { m.arrivalTimes.Add(float64(records)) }
 

@@ -68,6 +68,7 @@ type Options struct {
 	ChangesKept     time.Duration
 	MostChanges     int64
 	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
+	DriftInterval   time.Duration // time between two searches for drift of mechanics; 0: never
 
 	AdminAddr    string           // address of the admin endpoints; "": none
 	Admin        config.Admin     // who may do what there
@@ -152,17 +153,16 @@ func Run(ctx context.Context, o Options) error {
 	}
 	refits := &refitsKeeper{store: store, metrics: watch.Metrics.Refits(), log: o.Log}
 	helpers = append(helpers, onceMigrated(forgetter.Run), onceMigrated(refits.Run))
-	if o.QualityInterval > 0 {
-		// Connections of its own, because a batch must not wait for them.
+	if o.QualityInterval > 0 || o.DriftInterval > 0 {
+		// Connections of their own, because a batch must not wait for them.
 		own, err := o.OpenStore()
 		if err != nil {
 			return err
 		}
 		defer own.Close()
-		k := &qualityKeeper{
-			store: own, metrics: watch.Metrics.Quality(), every: o.QualityInterval, log: o.Log,
+		for _, run := range o.keepers(own, watch.Metrics) {
+			helpers = append(helpers, onceMigrated(run))
 		}
-		helpers = append(helpers, onceMigrated(k.Run))
 	}
 	var processor atomic.Pointer[consumer.Processor] // nil until Kafka has answered
 	if o.AdminAddr != "" {
@@ -182,6 +182,19 @@ func Run(ctx context.Context, o Options) error {
 		processor.Store(consumer.New(cfg, store, keeper, o.Encoder()))
 		return onceMigrated(processor.Load().Run)(ctx)
 	}, helpers...)
+}
+
+// keepers returns what looks at the rows in the background, over a store that outlives it.
+func (o Options) keepers(store *pgsink.Sink, metrics *obs.Metrics) (all []func(context.Context) error) {
+	if o.QualityInterval > 0 {
+		k := &qualityKeeper{store: store, metrics: metrics.Quality(), every: o.QualityInterval, log: o.Log}
+		all = append(all, k.Run)
+	}
+	if o.DriftInterval > 0 {
+		k := &mechanicsKeeper{store: store, metrics: metrics.Mechanics(), every: o.DriftInterval, log: o.Log}
+		all = append(all, k.Run)
+	}
+	return all
 }
 
 // instanceName returns the given name, or a fresh one from host, process and chance.

@@ -75,7 +75,10 @@ func (s *targets) open(t schemas.Target) (
 	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
 	pitches := pgread.NewAdvice(postgres)
 	scores := pgread.NewScores(postgres)
-	store = targetStore{postgres, postgres, scores, s.live, reports, pitches, &adviser{pitches: pitches}}
+	mechanics := pgread.NewMechanics(postgres.DB())
+	store = targetStore{
+		postgres, postgres, scores, s.live, reports, mechanics, &adviser{pitches: pitches},
+	}
 	return reader, store, closeStores, nil
 }
 
@@ -87,10 +90,10 @@ type targetStore struct {
 	api.Store
 	api.ChangeStore
 	api.ScoreStore
-	live    *pgread.Reader
-	reports *qualityCache
-	pitches pgread.Advice
-	advice  *adviser
+	live      *pgread.Reader
+	reports   *qualityCache
+	mechanics pgread.Mechanics
+	advice    *adviser
 }
 
 // Quality returns the report of a day of this target.

@@ -26,6 +26,8 @@ export type Game = Exact<Schemas["Game"]>;
 export type Pitch = Exact<Schemas["Pitch"]>;
 export type Swing = Exact<Schemas["Swing"]>;
 export type Stream = Exact<Schemas["Stream"]>;
+export type BatterDrift = Exact<Schemas["BatterDrift"]>;
+export type PitcherDrift = Exact<Schemas["PitcherDrift"]>;
 /** A change of a pitch, with the row before and after. Keep its id with your rows. */
 export type Change = Exact<Schemas["Change"]>;
 
@@ -69,6 +71,9 @@ export interface Client extends ReturnType<typeof createClient<Exact<paths>>> {
   batterStates(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<Batter>>;
   gameStates(game: string, how?: AbortSignal | Following): AsyncGenerator<Event<Game>>;
   streamStates(how?: AbortSignal | Following): AsyncGenerator<Event<Stream>>;
+  /** What changed in how a player moves, with both numbers, as his rows change. */
+  batterDrifts(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<BatterDrift>>;
+  pitcherDrifts(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<PitcherDrift>>;
   /** As batterStates, over a thin connection: only what has changed is sent. Do not change the states. */
   batterDeltas(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<Compact<Batter>>>;
   gameDeltas(game: string, how?: AbortSignal | Following): AsyncGenerator<Event<Compact<Game>>>;
@@ -98,6 +103,8 @@ export function connect(options: Options): Client {
   return Object.assign(client, {
     batterStates: (id: Id, how?: AbortSignal | Following) => follow<Batter>(`/v1/batters/${id}/stream`, how),
     gameStates: (game: string, how?: AbortSignal | Following) => follow<Game>(`/v1/games/${encodeURIComponent(game)}/stream`, how),
+    batterDrifts: (id: Id, how?: AbortSignal | Following) => follow<BatterDrift>(`/v1/batters/${id}/drift/stream`, how),
+    pitcherDrifts: (id: Id, how?: AbortSignal | Following) => follow<PitcherDrift>(`/v1/pitchers/${id}/drift/stream`, how),
     streamStates: (how?: AbortSignal | Following) => follow<Stream>("/v1/stream/events", how),
     batterDeltas: (id: Id, how?: AbortSignal | Following) => follow<Compact<Batter>>(`/v1/batters/${id}/stream?deltas=true`, how, delta),
     gameDeltas: (game: string, how?: AbortSignal | Following) => follow<Compact<Game>>(`/v1/games/${encodeURIComponent(game)}/stream?deltas=true`, how, delta),

@@ -72,6 +72,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batters/{id}/drift/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed in a batter's swing, as it changes
+         * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
+         *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
+         */
+        get: operations["stream-batter-drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batters/{id}/games/{game}": {
         parameters: {
             query?: never;
@@ -356,6 +379,29 @@ export interface paths {
         };
         /** What changed in a pitcher's arm */
         get: operations["get-pitcher-drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/drift/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed in a pitcher's arm, as it changes
+         * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
+         *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
+         */
+        get: operations["stream-pitcher-drift"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5044,6 +5090,95 @@ export interface operations {
             };
         };
     };
+    "stream-batter-drift": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was seen: an identical state is not sent again */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The batter */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent" | "whole" | "patch";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-batter-game": {
         parameters: {
             query?: {
@@ -6521,6 +6656,95 @@ export interface operations {
             /** @description Not Found */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "stream-pitcher-drift": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was seen: an identical state is not sent again */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent" | "whole" | "patch";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -65,14 +65,15 @@ func TestPitchesForARecommendation(t *testing.T) {
 		UPDATE pitchstream.pitch_registers SET event_time = event_time - interval '61 days' WHERE source_offset = 1;
 		UPDATE pitchstream.pitch_registers SET contact_confidence = 'questionable' WHERE source_offset = 2`)
 	require.NoError(t, err)
-	swings, err := r.DriftPitches(t.Context(), batter, 2, 100)
+	m := NewMechanics(reader.DB())
+	swings, err := m.DriftPitches(t.Context(), batter, 2, 100)
 	require.NoError(t, err)
 	require.Len(t, swings, 1, "one is 61 days older than the newest row, one is questionable")
 	require.Equal(t, schemas.DriftPitch{
 		EventTime: 1743465603000, PitchID: swings[0].PitchID, ProcessedAt: 1743552000000, GamePK: "7",
 		Values: []schemas.Opt[float64]{schemas.Some(71.5), {}},
 	}, swings[0])
-	throws, err := r.DriftPitches(t.Context(), pitcher, 1, 100)
+	throws, err := m.DriftPitches(t.Context(), pitcher, 1, 100)
 	require.NoError(t, err)
 	require.Len(t, throws, 2)
 	require.Equal(t, "Slider", throws[0].PitchType)
@@ -81,10 +82,10 @@ func TestPitchesForARecommendation(t *testing.T) {
 	_, err = store.DB().Pool.Exec(t.Context(),
 		`UPDATE pitchstream.pitch_registers SET event_time = '2099-01-01Z' WHERE source_offset = 8`)
 	require.NoError(t, err)
-	swings, err = r.DriftPitches(t.Context(), batter, 2, 100)
+	swings, err = m.DriftPitches(t.Context(), batter, 2, 100)
 	require.NoError(t, err)
 	require.Len(t, swings, 1, "a wrong year makes no other row old")
-	throws, err = r.DriftPitches(t.Context(), pitcher, 1, 100)
+	throws, err = m.DriftPitches(t.Context(), pitcher, 1, 100)
 	require.NoError(t, err)
 	require.Len(t, throws, 2)
 }
