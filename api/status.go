@@ -15,25 +15,28 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// overviewEvery is how often the status is read, however many clients ask.
+// The status of the pipeline is what GET /v1/stream returns (Stream): is it up, how far is it behind, and
+// what is wrong. It is read at most once in overviewEvery for all clients, and is right also while a store is
+// down.
+
+// overviewEvery is how often the status is read at most, however many clients ask.
 const overviewEvery = 500 * time.Millisecond
 
-// overview caches the status of the stream. It is read once for all clients.
+// overview caches the status.
 type overview struct {
-	mu   sync.Mutex
-	at   time.Time
-	last streamSnapshot
+	mu   sync.Mutex     // held while the stores are read, so that all clients wait for one read
+	at   time.Time      // guarded by mu; when the last read began
+	last streamSnapshot // guarded by mu
 }
 
-// streamSnapshot is what was read about the stream, from whichever store could be read.
+// streamSnapshot is the last that was read about the processors and the stores.
 type streamSnapshot struct {
-	pulse    schemas.Pulse
-	works    map[string]schemas.Work
-	newest   Freshness // of the pitches
-	source   string
-	at       time.Time // when the pulse was read
-	stores   []StoreHealth
-	upToDate bool
+	pulse  schemas.Pulse           // from source
+	works  map[string]schemas.Work // from source, by processor; nil if source does not have them
+	newest Freshness               // of the newest pitch in Postgres
+	source string                  // sourceMemory: the last read found no store
+	at     time.Time               // when pulse was read
+	stores []StoreHealth
 }
 
 // getStream returns the current status, or errUnavailable if nothing was ever read.
@@ -47,6 +50,7 @@ func getStream(ctx context.Context, a *API, _ *struct{}) (*Stream, error) {
 	return b, nil
 }
 
+// get returns the last snapshot, after a new read if it is older than overviewEvery.
 func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -57,10 +61,13 @@ func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	return o.last
 }
 
-// readStream reads everything that can be read. Values that cannot be read stay as they were.
+// readStream reads both stores into seen. Values that cannot be read stay as they were.
+//
+// Redis says more recent things about the processors, so its pulse and works win. Those of Postgres count if
+// Redis cannot be read. They also count if Redis stands still: it is silent while Postgres goes on.
 func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	var live, store schemas.Pulse
-	var isOfStore bool // what processors say, because Redis does not have it
+	var needsStore bool // Redis cannot be read, or stands still
 	var liveWorks, storeWorks map[string]schemas.Work
 	var games []schemas.PlayedGame
 	redis := healthOf(sourceRedis, func() error {
@@ -77,8 +84,8 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 				games, err = a.cfg.Store.Games(ctx, 1)
 			}
 			isSilent := a.sources.judge(live).silent
-			isOfStore = err == nil && (!redis.OK || isSilent && isFrozen(live, store, time.Now()))
-			if isOfStore {
+			needsStore = err == nil && (!redis.OK || isSilent && isFrozen(live, store, time.Now()))
+			if needsStore {
 				storeWorks, err = a.cfg.Store.Works(ctx)
 			}
 			return err
@@ -92,20 +99,20 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 			seen.newest.cover(games[0].Last, games[0].UpdatedAt)
 		}
 	}
-	standsStill := postgres.OK && isOfStore
+	standsStill := postgres.OK && needsStore
 	// guard: api: a glance does not show what stands still in Redis | && !standsStill ->
 	if redis.OK && !standsStill {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
 	}
-	seen.upToDate = redis.OK && !standsStill && a.sources.judge(live).upToDate
+	isUpToDate := redis.OK && !standsStill && a.sources.judge(live).upToDate
 	// guard: api: a Redis that is not up to date is reported
-	if redis.OK && !seen.upToDate {
+	if redis.OK && !isUpToDate {
 		redis.Detail = "incomplete: answers come from Postgres until a processor has repaired it"
 	}
 	seen.stores = []StoreHealth{postgres, redis}
 }
 
-// health asks a store and returns its health, without its address.
+// healthOf asks a store and returns its health. Detail never has the store's address.
 func healthOf(name string, ask func() error) StoreHealth {
 	began := time.Now()
 	err := ask()
@@ -121,7 +128,7 @@ func healthOf(name string, ask func() error) StoreHealth {
 	return h
 }
 
-// state derives the status from a snapshot, for a time.
+// state derives the status at a time from a snapshot. A record that waits for longer than maxLag is too late.
 func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string) *Stream {
 	v := judge(s.pulse, now, maxLag)
 	b := &Stream{
@@ -143,7 +150,7 @@ func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string)
 	return b
 }
 
-// addProcessors returns the names of the processors that are alive.
+// addProcessors adds the processors and their sums. It returns the names of those that are alive, sorted.
 func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.pulse.Heartbeats)) {
 		h, w := s.pulse.Heartbeats[name], s.works[name]
@@ -167,6 +174,8 @@ func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string)
 	return alive
 }
 
+// addPartitions adds the partitions of topic: those with an applied position, and those that a processor that
+// is alive reads. The lag is the sum over those whose processor has reported one.
 func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 	of := map[string]StreamPartition{}
 	for field, next := range s.pulse.Applied {
@@ -183,10 +192,10 @@ func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 			if err != nil || h.Topic != topic {
 				continue
 			}
-			w, told := s.works[name].Partitions[partition]
+			w, hasWork := s.works[name].Partitions[partition]
 			p := StreamPartition{Topic: topic, Partition: int32(id), Processor: name}
 			p.NextOffset = max(of[partition].NextOffset, h.Positions[partition], w.Next)
-			if told {
+			if hasWork {
 				p.LagRecords, p.LagMS = w.LagRecords, schemas.Some(w.LagMS)
 			}
 			of[partition] = p
@@ -204,6 +213,7 @@ func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 // batchSteps are the steps of a batch, in their order.
 var batchSteps = []string{"decode", "postgres", "redis", "produce", "commit"}
 
+// addSteps adds the times of each step, over the processors that are alive.
 func (b *Stream) addSteps(s streamSnapshot, alive []string) {
 	sum := map[string]schemas.StepWork{}
 	for _, name := range alive {
@@ -223,6 +233,7 @@ func (b *Stream) addSteps(s streamSnapshot, alive []string) {
 	}
 }
 
+// addLetters adds the counts of dead letters by code, the greatest first, and the newest ones.
 func (b *Stream) addLetters(s streamSnapshot) {
 	counts := map[schemas.Code]int64{}
 	for name, w := range s.works {
@@ -263,44 +274,45 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	return h
 }
 
-// judge sets the state, one word, and the reasons.
+// judge sets the state, one word, and the reasons. The checks come in the order of their severity, because
+// the first that finds something names the state.
 func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Duration) {
 	b.State = stateOK
-	is := func(state, reason string) {
+	found := func(state, reason string) {
 		if b.State == stateOK {
 			b.State = state
 		}
 		b.Reasons = append(b.Reasons, reason)
 	}
 	if alive == 0 {
-		is(stateDown, "no processor is alive")
+		found(stateDown, "no processor is alive")
 	}
 	for _, p := range b.Processors {
 		if held := s.works[p.Instance].Breaker; p.Alive && held != "" {
 			b.Breaker = Breaker{Open: true, Reason: held}
-			is(stateHeld, p.Instance+" holds: "+held)
+			found(stateHeld, p.Instance+" holds: "+held)
 		}
 	}
 	if v.lag.Value > maxLag.Milliseconds() {
 		waited := time.Duration(v.lag.Value) * time.Millisecond
-		is(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
+		found(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
 	}
 	for _, p := range b.Partitions {
 		// guard: api: a partition without a reader is reported
 		if p.Processor == "" && alive > 0 {
-			is(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
+			found(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
 		}
 	}
 	for _, store := range s.stores {
 		unknown := store.Name == "kafka" && alive == 0 // said already: no processor is alive
 		if (!store.OK || store.Detail != "") && !unknown {
-			is(stateDegraded, store.Name+": "+store.Detail)
+			found(stateDegraded, store.Name+": "+store.Detail)
 		}
 	}
 	for _, p := range b.Processors {
 		for _, fault := range p.Faults {
 			if p.Alive && !strings.HasPrefix(fault, "breaker:") {
-				is(stateDegraded, p.Instance+": "+fault)
+				found(stateDegraded, p.Instance+": "+fault)
 			}
 		}
 	}

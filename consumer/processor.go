@@ -21,7 +21,8 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 )
 
-// Config is what to read and how much at a time. Zero values mean the defaults, where one is named.
+// Config says what a processor reads, and how much at a time. A field of 0 has the default that its comment
+// names, if it names one.
 type Config struct {
 	Topic string
 	Group string
@@ -42,8 +43,8 @@ type Config struct {
 	Limits features.Limits
 	// PollMaxRecords bounds a poll; 0: 2,000.
 	PollMaxRecords int
-	// StoreMaxRecords bounds what goes to the store in one transaction; 0: four polls. A game is computed
-	// once a transaction. So larger ones take less work, which counts while the processor is behind.
+	// StoreMaxRecords bounds the records that go to the store in one transaction; 0: four polls. Each
+	// transaction computes the aggregates of its games once. So large ones help a processor that is behind.
 	StoreMaxRecords int
 	// FetchMaxBytes bounds the compressed bytes that one broker sends at a time; 0: 16 MiB.
 	FetchMaxBytes int32
@@ -53,24 +54,24 @@ type Config struct {
 	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0:
 	// 21 MiB.
 	DeadLetterMaxBytes int32
-	// RowMaxBytes is the same of the rows topic; 0: 1 MiB, Kafka's default.
+	// RowMaxBytes is the max.message.bytes of the rows topic; 0: 1 MiB, Kafka's default.
 	RowMaxBytes int32
 	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to
 	// this group.
 	AcceptGap bool
 	// Breaker makes the processor hold when too many records are rejected.
 	Breaker BreakerLimits
-	// Workers is how many goroutines decode; 0: one a core but one, which unpacks the next poll in the
-	// meantime.
+	// Workers is how many goroutines decode; 0: one less than there are cores. The last core unpacks the next
+	// poll in the meantime.
 	Workers int
 	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on
 	// until ctx ends.
 	Replay *Replay
 	// ReplayReader numbers the processors of a Replay with a Source, from 0.
 	ReplayReader int
-	Log          *slog.Logger
-	Observer     Observer
-	Now          func() time.Time
+	Log          *slog.Logger     // nil: no lines
+	Observer     Observer         // nil: NopObserver
+	Now          func() time.Time // nil: time.Now
 
 	// outputsAccepted is set once the store has the IDs of the outputs: from then on AcceptGap allows no new
 	// ones. It outlives a session.
@@ -79,22 +80,21 @@ type Config struct {
 	batchSize       *batchSize    // set by New
 }
 
-// Deadlines. A killed processor is replaced after sessionTimeout, and its open transaction holds back readers
-// for at most transactionTimeout. A shutdown takes up to shutdownGrace for the batch in hand, and
-// leaveTimeout to leave the group.
+// Deadlines. A shutdown takes up to shutdownGrace and then, for a processor that is scaled in, leaveTimeout.
 const (
-	sessionTimeout     = 10 * time.Second
-	rebalanceTimeout   = 30 * time.Second
-	heartbeatInterval  = 2 * time.Second
-	metadataMaxAge     = 10 * time.Second
-	transactionTimeout = 15 * time.Second
-	shutdownGrace      = 8 * time.Second
-	storeTimeout       = 30 * time.Second
-	leaveTimeout       = 5 * time.Second
+	sessionTimeout     = 10 * time.Second // until a killed processor is replaced, by default
+	rebalanceTimeout   = 30 * time.Second // for all members of the group to take part in a rebalance
+	heartbeatInterval  = 2 * time.Second  // of this member to the group
+	metadataMaxAge     = 10 * time.Second // until added partitions are found
+	transactionTimeout = 15 * time.Second // until the transaction of a killed processor is aborted
+	shutdownGrace      = 8 * time.Second  // for the batch in hand, from the beginning of a shutdown
+	storeTimeout       = 30 * time.Second // for one attempt to write to the store
+	leaveTimeout       = 5 * time.Second  // to leave the group
 )
 
-// largestBatch is the most bytes that one dead letter may need: more than the largest --max-record-bytes.
-const largestBatch = 320 << 20
+// maxProducedBytes is the client's limit of a produced batch. It is more than a dead letter of the largest
+// --max-record-bytes needs, so that the client never refuses one.
+const maxProducedBytes = 320 << 20
 
 // Processor is one member of the consumer group.
 type Processor struct {
@@ -103,6 +103,7 @@ type Processor struct {
 	view   View
 	encode Encoder
 
+	// These outlive a session. The goroutine of Run owns failing.
 	failing fetchFailures
 	breaker breaker
 }
@@ -130,6 +131,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 
+// setDefault sets *v if it is 0 or less.
 func setDefault[T cmp.Ordered](v *T, byDefault T) {
 	var zero T
 	if *v <= zero {
@@ -137,8 +139,10 @@ func setDefault[T cmp.Ordered](v *T, byDefault T) {
 	}
 }
 
-// Run processes until ctx ends: then it finishes the batch in hand and commits it within ten seconds. It
-// returns nil then and at the end of a replay; an error means that no new attempt can help.
+// Run processes until ctx ends. Then it finishes the batch in hand and commits it within ten seconds, leaves
+// the group if it is scaled in, and returns nil. It also returns nil at the end of a replay. A session that
+// fails is followed by a new one, after a pause that grows until a session lasts for a minute. An error means
+// that no new session can help.
 func (p *Processor) Run(ctx context.Context) error {
 	pause := newPauses(100*time.Millisecond, 5*time.Second)
 	for ctx.Err() == nil {
@@ -153,7 +157,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		if p.cfg.Now().Sub(began) > time.Minute {
 			pause.Reset()
 		}
-		waitForPlace(ctx, &p.cfg, err)
+		waitForPlace(ctx, &p.cfg, err) // waits only if another processor has this InstanceID
 		wait := pause.NextBackOff()
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)

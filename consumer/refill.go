@@ -172,8 +172,8 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 	if r.plain == nil {
 		opts := append([]kgo.Opt{
 			kgo.ProducerLinger(0),
-			kgo.ProducerBatchMaxBytes(largestBatch),
-			kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
+			kgo.ProducerBatchMaxBytes(maxProducedBytes),
+			kgo.BrokerMaxWriteBytes(maxProducedBytes + 1<<20),
 		}, r.cfg.Client...)
 		plain, err := kgo.NewClient(opts...)
 		if err != nil {

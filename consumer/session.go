@@ -407,9 +407,9 @@ func (s *session) options() []kgo.Opt {
 func producerOptions(cfg *Config) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.TransactionTimeout(transactionTimeout),
-		// guard: each dead letter fits into its topic | largestBatch -> cfg.DeadLetterMaxBytes
-		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
-		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
+		// guard: each dead letter fits into its topic | maxProducedBytes -> cfg.DeadLetterMaxBytes
+		kgo.ProducerBatchMaxBytes(maxProducedBytes), // packer bounds the batches, by topic
+		kgo.BrokerMaxWriteBytes(maxProducedBytes + 1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
 		// Everything is sent by a flush: the linger keeps the first record from leaving alone.
 		kgo.ProducerLinger(20 * time.Millisecond),

@@ -8,14 +8,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// errNoAnswer is the cause with which the context of an attempt ends after storeTimeout, because a dead
-// connection may never report an error. context.Cause of the attempt returns it; the returned error is
-// another.
+// errNoAnswer is the cause of an attempt's context that ended after storeTimeout, because a dead connection
+// may never report an error. The attempt itself returns an error of the store; only context.Cause returns
+// this one.
 var errNoAnswer = fmt.Errorf("the store did not answer within %v", storeTimeout)
 
 // stores writes to the store of record (Postgres), and then to the view (Redis). One goroutine calls write,
-// and another may call show meanwhile. Updates are shown in the order in which they were written, because
-// readable takes each reach for the newest.
+// and another may call show meanwhile. The caller must show updates in the order in which they were written,
+// because partitions.readable notes the last one shown as the newest.
 type stores struct {
 	cfg        *Config
 	store      Store
@@ -24,18 +24,21 @@ type stores struct {
 	replay     *replayReader // nil in a live session
 }
 
-// viewUpdate is what one write to the store means to the view.
+// viewUpdate is one write to the store, as the view must show it.
 type viewUpdate struct {
 	snapshots []schemas.Snapshot
-	moves     []schemas.PositionMove // one for each partition: applied moves to its Position
+	moves     []schemas.PositionMove // the positions after the write, one for each partition
 	reached   []reach                // one for each poll and partition, for the metrics of lag and freshness
-	mustSweep bool                   // the store may have held the batch before, so snapshots may lack players
+	// mustSweep asks for a comparison of view and store. An earlier attempt may have written the batch. Then
+	// this one wrote less, and snapshots lack players.
+	mustSweep bool
 }
 
-// write applies a plan to the store, and retries for as long as it takes. retried reports, if err is nil,
-// that an earlier attempt failed, which may nevertheless have taken effect. After an error the caller must
-// assume that the batch may be stored. It must drop the batch and read it again after errTooSlow and after
-// schemas.ErrPositionBehind. Any other error is context.Cause of ctx.
+// write applies a plan to the store, and retries for as long as it takes. retried reports that more than one
+// attempt was made; an earlier one may have been stored although it seemed to fail.
+//
+// After any error the batch may be stored or not. errTooSlow and schemas.ErrPositionBehind mean that the
+// caller must drop the batch and read it again. Any other error is context.Cause of ctx.
 func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (
 	out schemas.Outcome, retried bool, err error,
 ) {
@@ -62,7 +65,8 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 		}
 		// A batch of one record or none cannot shrink. It keeps its error, so that retry tries it again.
 		if canShrink := s.cfg.batchSize.shrink(plan.counts.Records); canShrink {
-			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error()) // retry reports no error that it returns
+			// retry makes the condition unmet only for errors after which it tries again.
+			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error())
 			s.cfg.Log.Warn("the store did not answer in time: going on with smaller batches",
 				"records", plan.counts.Records, "next", s.cfg.batchSize.limit(), "timeout", storeTimeout)
 			err = errTooSlow
@@ -84,6 +88,7 @@ func (s *stores) show(ctx context.Context, update viewUpdate) {
 	}
 }
 
+// push writes an update to the view. It observes the step "redis".
 func (s *stores) push(ctx context.Context, update viewUpdate) {
 	defer s.cfg.observeStep("redis", s.cfg.Now())
 	applied := make([]schemas.Position, len(update.moves))

@@ -12,9 +12,10 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
-	stream "github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/processor"
 )
 
+// runCmd is one processor, until it is stopped.
 type runCmd struct {
 	Kafka    config.Kafka      `embed:"" group:"Kafka"`
 	Topics   config.Topics     `embed:"" group:"Kafka"`
@@ -53,12 +54,13 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 		return err
 	}
 	o.Settings = settings
+	// The stream does not wait for the checks, because a slow server must not delay pitches.
 	checks, stop := context.WithCancel(ctx)
 	var checking sync.WaitGroup
 	checking.Go(func() { c.logFindings(checks, log) })
 	defer checking.Wait()
 	defer stop()
-	return stream.Run(ctx, o)
+	return processor.Run(ctx, o)
 }
 
 // Validate reports wrong usage. Kong calls it before Run.
@@ -69,9 +71,9 @@ func (c *runCmd) Validate() error {
 	return nil
 }
 
-// options returns the options of a processor of this target. The names of a target other than live follow
-// from the flags.
-func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err error) {
+// options returns the options of a processor of this target. It derives the names of group, topics, schema
+// and prefix of a target other than live from those in the flags.
+func (c *runCmd) options(target string, log *slog.Logger) (o processor.Options, err error) {
 	o.ServingSchema, o.LivePrefix = c.Postgres.ServingSchema(), c.Redis.Prefix
 	own := *c // Use changes the copy, not the flags
 	c = &own
@@ -92,7 +94,7 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 	o.PollMaxRecords = c.PollMaxRecords
 	o.SessionTimeout = time.Duration(c.Member.SessionTimeout)
 	o.AcceptGap = c.AcceptGap
-	o.Breaker = consumer.BreakerLimits{ // there 0 is the default, and −1 no limit
+	o.Breaker = consumer.BreakerLimits{ // no limit is 0 in the flags and −1 here, where 0 is the default
 		InARow: cmp.Or(c.Breaker.InARow, -1), Share: cmp.Or(c.Breaker.Share, -1),
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// books compares what was sent with what the servers have in the end.
+// books compares the records that were sent with what the servers have in the end.
 type books struct {
 	sent     simulate.Tally
-	expected expected // by the ledger of what was sent
+	expected expected // computed from the records that were sent
 
 	rows        int64 // in Postgres
 	unnamed     int64 // rows without a batter
@@ -26,8 +26,8 @@ type books struct {
 	differ  int64                 // batters for whom Redis and Postgres differ
 }
 
-// books reads the servers. Every record must be processed before.
-func (o *observer) books(ctx context.Context, ledger *ledger) (b books, err error) {
+// readBooks reads the servers. The caller must first wait until every record is processed.
+func (o *observer) readBooks(ctx context.Context, ledger *ledger) (b books, err error) {
 	b.sent, b.expected = ledger.counts()
 	b.deadLetters, _ = o.deadLetters.counted()
 	const rows = "SELECT count(*), count(*) FILTER (WHERE batter_id IS NULL) FROM pitches"
@@ -60,6 +60,7 @@ type figures struct {
 	maxEV, maxBatSpeed, attackAngle   schemas.Opt[float64]
 }
 
+// battersInPostgres returns the aggregates of all batters by their id.
 func (o *observer) battersInPostgres(ctx context.Context) (map[int64]figures, error) {
 	rows, err := o.postgres.Query(ctx, `
 		SELECT batter_id, pitches, swing_count, whiff_count, hard_hit_count, max_exit_velocity_mph, max_bat_speed_mph, avg_attack_angle_deg
@@ -84,10 +85,15 @@ func (o *observer) battersInPostgres(ctx context.Context) (map[int64]figures, er
 	return batters, nil
 }
 
+// rowsBalance reports whether Postgres has one row for each pitch that was sent and not deleted.
 func (b books) rowsBalance() bool { return b.rows == b.expected.current }
+
+// deadLettersBalance reports whether there is one dead letter for each broken record.
 func (b books) deadLettersBalance() bool {
 	return b.deadLetters == b.sent.Records[simulate.KindPoison]
 }
+
+// redisBalances reports whether Redis has the batters of Postgres, and whether they add up to its rows.
 func (b books) redisBalances() bool { return b.differ == 0 && b.pitches == b.rows-b.unnamed }
 
 // balance reports whether every record that was sent is accounted for, and whether the ledger counted as many
@@ -124,6 +130,7 @@ func (b books) write(w io.Writer) {
 	}
 }
 
+// mark returns the sign at the end of an equation.
 func mark(ok bool) string {
 	if ok {
 		return "✓"

@@ -33,8 +33,8 @@ type Options struct {
 
 	KafkaPort, APIPort, RedisPort, PostgresPort uint16 // 0 means a free one
 
-	// Processor returns the options of a processor on these servers, with its default topics, schema and prefix.
-	// Run overrides nothing but the logger.
+	// Processor returns the options of a processor on these servers, with its default topics, schema and
+	// prefix. Run overrides nothing but the logger.
 	Processor func(Servers, *slog.Logger) (processor.Options, error)
 	// Serve serves the API at addr until ctx ends. It calls started with the address when it is ready.
 	Serve func(ctx context.Context, s Servers, addr string, log *slog.Logger, started func(addr string)) error
@@ -253,7 +253,7 @@ func (d *demo) finish(ctx context.Context) (books, error) {
 	for {
 		caughtUp, err := d.observer.isCaughtUp(ctx)
 		if err = cmp.Or(d.broken(), err); err == nil && caughtUp {
-			return d.observer.books(ctx, d.game.ledger)
+			return d.observer.readBooks(ctx, d.game.ledger)
 		}
 		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return books{}, fmt.Errorf("waiting until every record is processed: %w", err)
