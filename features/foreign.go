@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
@@ -79,54 +78,37 @@ func foreignJSON(b []byte) string {
 	return ""
 }
 
-// mostMembers bounds how many members of an object are looked at. The envelopes of other programs have fewer.
-const mostMembers = 16
-
-// wrappers are the members in which programs put the records of an answer or a table.
-var wrappers = strings.Fields("records data items results rows pitches messages documents entries")
-
+// foreignObject names what an object is by its members. b is valid JSON.
 func foreignObject(b []byte, start int) string {
-	// The value is valid JSON, because check runs after decode: no cursor becomes negative.
-	values := map[string]byte{} // first byte of each member's value
-	list := ""                  // member that is an array of objects
-	for i := jsonscan.FirstMember(b, start); i > 0 && b[i] == '"' && len(values) < mostMembers; {
+	var names []string
+	for i := jsonscan.FirstMember(b, start); i > 0 && b[i] == '"' && len(names) < maxMembers; {
 		end, _ := jsonscan.SkipString(b, i)
-		name := string(b[i+1 : end-1])
-		i = jsonscan.AfterName(b, end)
-		values[name] = b[i]
-		if b[i] == '[' {
-			if first := jsonscan.FirstElement(b, i); first > 0 && b[first] == '{' {
-				list = name
-			}
-		}
-		i = jsonscan.NextMember(b, jsonscan.SkipValue(b, i, 1))
+		names = append(names, string(b[i+1:end-1]))
+		i = jsonscan.NextMember(b, jsonscan.SkipValue(b, jsonscan.AfterName(b, end), 1))
 	}
-	has := func(names ...string) bool {
-		for _, name := range names {
-			if _, ok := values[name]; !ok {
-				return false
-			}
-		}
-		return true
+	has := func(all ...string) bool {
+		return !slices.ContainsFunc(all, func(one string) bool { return !slices.Contains(names, one) })
 	}
+	form, unknown := EnvelopeOf(names)
 	switch {
 	case has("summary_acts"):
 		return ""
-	case has("schema", "payload"):
-		return "the value is an envelope of Kafka Connect (schema and payload): " +
-			"send the payload alone (value.converter.schemas.enable=false)"
+	case form == ConnectEnvelope:
+		return "the value is an envelope of Kafka Connect (schema and payload): send the payload alone " +
+			"(value.converter.schemas.enable=false); load reads files of these"
 	case has("op", "source", "after"):
 		return "the value is a change event of Debezium: send what is in after alone (ExtractNewRecordState)"
 	case has("specversion", "type"):
 		return "the value is a CloudEvent: send its data alone"
-	// No envelope of another program has these members of a line.
-	case has("key", "value"), has("headers", "value"), has("value_base64"),
-		has("payload", "partition", "offset"):
-		return "the value is a line with a record in it (dlq export, simulate --envelope, kcat): " +
+	case form == LineEnvelope:
+		return "the value is a line with a record in it (dlq export, simulate --envelope, kcat -J, rpk): " +
 			"load reads files of these"
-	case slices.Contains(wrappers, list):
-		return "the value is an object with records in its member " + list +
-			": send each of them as a record of its own"
+	case form == ForeignEnvelope:
+		return fmt.Sprintf("the value is a line with a record in it, and its member %.40q is not known: "+
+			"without that member, load reads files of these", unknown)
+	}
+	if path := RecordsIn(b); path != "" {
+		return "the value holds its records in " + path + ": send each of them as a record of its own"
 	}
 	return ""
 }

@@ -36,6 +36,11 @@ func syntaxFault(b []byte, at int) string {
 			return known
 		}
 	}
+	// guard: dead letters: text before the JSON is named | TextBefore(b) > 0 -> false
+	if TextBefore(b) > 0 {
+		return "the value has text before its JSON, as kafka-console-consumer prints a key or a time: " +
+			"send the JSON alone"
+	}
 	if r, size := utf8.DecodeRune(b[at:]); r == utf8.RuneError && size == 1 {
 		return "invalid UTF-8"
 	}

@@ -43,8 +43,9 @@ sent byte for byte. A broken record is sent as well, so that it becomes a dead l
 sent as one record, and the summary gives its byte offset.
 
 A line may be an envelope: an object that holds a record with its key and headers. dlq export, process (rejected.jsonl),
-simulate --envelope and kcat -J write such lines. Then the record within is sent. It keeps the time of its origin, unless
---timestamp is mtime or a TIME. Lines of dlq export keep their version whatever --timestamp is: only --revision supersedes it.
+simulate --envelope, kcat -J, rpk and Kafka Connect write such lines. Then the record within is sent. It keeps the time of its
+origin, unless --timestamp is mtime or a TIME. Lines of dlq export keep their version whatever --timestamp is: only --revision
+supersedes it.
 
   pitchstream load season/                              a folder of GAME_FRAME.jsonl files
   pitchstream load --game 746437 batch_raw.json.gz      one game, an array

@@ -41,8 +41,8 @@ func (*processCmd) Help() string {
 	return `
 The layout and compression of a file are detected from its content: JSON Lines, a JSON array, one record per file, or values
 one after the other; plain, gzip or zstd. tar and zip archives are read like folders. Of lines that hold a record with its key
-and headers (dlq export, rejected.jsonl, simulate --envelope, kcat -J) the record is taken. If a file is cut short, its torn
-end is a rejected record, and the report gives its byte offset.
+and headers (dlq export, rejected.jsonl, simulate --envelope, kcat -J, rpk, Kafka Connect) the record is taken. If a file is
+cut short, its torn end is a rejected record, and the report gives its byte offset.
 
   pitchstream process season/ -o out/                     a folder of GAME_FRAME.jsonl files
   pitchstream process --game 746437 raw.json.gz -o out/   one game, an array

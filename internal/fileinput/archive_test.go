@@ -177,13 +177,50 @@ func TestMembersOfAnArchiveAreSkippedByName(t *testing.T) {
 	require.Equal(t, []string{`a.tar/1_2.jsonl 1 {"a":1}`}, items)
 }
 
-// The answers of web services hold all records in one member of one object.
+// A file whose first value holds the records is refused as a whole, with the path to them, whatever the
+// members are called. Before, it was one dead letter, or too large.
 func TestWrappersAreNamed(t *testing.T) {
-	for _, name := range wrapperNames {
-		g := readText(t, fmt.Sprintf(`{"total": 2, %q: [ {"summary_acts":{}}, {}]}`, name))
+	const pitch = `{"summary_acts":{"pitch":{}}}`
+	big := `{"plays":[` + strings.Repeat(pitch+",", 1000) + pitch + `]}`
+	for text, path := range map[string]string{
+		`{"total": 2, "records": [ ` + pitch + `, {}]}`: ".records[]", `{"plays":[` + pitch + `]}`: ".plays[]", big: ".plays[]",
+		"{\n \"Records\": [\n" + pitch + "\n]\n}\n": ".Records[]", `{"game":{"pitches":[` + pitch + `]}}`: ".game.pitches[]",
+		`{"hits":{"hits":[{"_source":` + pitch + `}]}}`: ".hits.hits[]._source", "{\"_source\":" + pitch + "}\n{\"_source\":" + pitch + "}\n": "._source",
+		`[{"_source":` + pitch + `},{}]`: ".[]._source", `[[` + pitch + `]]`: ".[][]", `{"1":` + pitch + `,"2":` + pitch + `}`: ".[]",
+		`{"op":"u","before":` + pitch + `,"after":` + pitch + `,"source":{}}`: ".after", `"{\"summary_acts\":{}}"`: ". | fromjson",
+		`{"key":{"payload":"1"},"value":{"payload":` + pitch + `,"encoding":"json"},"partitionID":0}`: ".value.payload",
+	} {
+		for _, pack := range []func(string) string{func(s string) string { return s }, gzipped} {
+			in := strings.NewReader(pack(text))
+			g := readAll(t, Options{Paths: []string{Stdin}, Stdin: in, MaxRecordBytes: 9_000})
+			require.Empty(t, g.items)
+			require.Equal(t, []string{fmt.Sprintf("!not records: not read: its records are in %s of its first value: "+
+				"take them out, as jq -c '%s' does", path, path)}, g.problems)
+		}
+	}
+	for _, text := range []string{pitch, "[" + pitch + "]", `[[1]]`, `{"plays":[]}`, `{"records":[{"a":1}]}`, `{"key":"1","value":` + pitch + `}`} {
+		require.NotEmpty(t, readText(t, text).items, text)
+	}
+}
+
+func TestLinesOfOtherConsumersAreNamed(t *testing.T) {
+	const line = "CreateTime:1727550000123\tPartition:0\t745804\t{\"summary_acts\":{}}\n"
+	long := "745804\t{\"x\":\"" + strings.Repeat("x", 200_000) + "\"}\n"
+	for text, want := range map[string]string{
+		line: "text before their JSON", line + line: "text before their JSON", line + "\n" + long: "text before their JSON",
+		long + line: "text before their JSON", "x{}\n{}\n": "", "{}\nx{}\n": "", "x{}\n": "", "x:{}\ny:{}\n": "text before their JSON", "x\n": "",
+		`{"key":"1","value":"{}","seen":1}`:                     `the member "seen" is not known here: keep those that are, as jq -c '{key, headers, timestamp, value}'`,
+		`[{"key":"1","value":"{}","seen":1},{}]`:                `the member "seen" is not known here`,
+		`{"topic":"t","partition":0,"offset":1,"value_size":5}`: `the member "value_size" is not known here`,
+	} {
+		g := readText(t, text)
+		if want == "" {
+			require.Empty(t, g.problems, text)
+			continue
+		}
+		require.Len(t, g.problems, 1, text)
+		require.Contains(t, g.problems[0], want)
 		require.Empty(t, g.items)
-		require.Equal(t, []string{fmt.Sprintf(
-			"!not records: not read: its records are in the member %q of an object: take them out, as jq -c '.%s[]' does", name, name)}, g.problems)
 	}
 }
 

@@ -3,16 +3,18 @@ package fileinput
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Envelope is what a line says of the Kafka record in it, beside its value. Four programs write such lines:
-// dlq export and process (rejected.jsonl), simulate --envelope, archive, and kcat -J.
+// Envelope is what a line says of the Kafka record in it, beside its value. features.EnvelopeOf says which
+// lines are one, so that a dead letter and the reading of files agree.
 type Envelope struct {
 	Key         []byte // nil if the record has none
 	Headers     []schemas.Header
@@ -35,15 +37,11 @@ func (item *Item) KafkaRecord(game string, id Identity) schemas.Record {
 	return r
 }
 
-// envelopeNames are the members that such a line may have. An object with any other is a record of its own.
-var envelopeNames = strings.Fields(`key key_base64 headers value value_base64 payload timestamp_ms
-	topic partition offset tstype ts broker key_schema_id value_schema_id
-	source record byte_offset size_bytes sha256 code message origin attempts failed_at status decision today fault`)
+// maxEnvelopes bounds how often a record is in the envelope of another: a dead letter of a line of kcat,
+// which holds what Kafka Connect wrote.
+const maxEnvelopes = 4
 
-// wrapperNames are the members in which programs put all records of an answer or a table.
-var wrapperNames = strings.Fields("records data items results rows pitches messages documents entries")
-
-// envelopeLine has the members of envelopeNames that are used.
+// envelopeLine has the members of envelopes that are used.
 type envelopeLine struct {
 	Key, Value, Payload json.RawMessage
 	KeyBase64           []byte `json:"key_base64"`
@@ -51,6 +49,8 @@ type envelopeLine struct {
 	Headers             json.RawMessage
 	TimestampMS         int64 `json:"timestamp_ms"`
 	TS                  int64
+	Timestamp           timestamp // of rpk and others
+	Schema              json.RawMessage
 	Origin              struct{ Timestamp schemas.TimeMS }
 	Source              string
 	SizeBytes           int64 `json:"size_bytes"`
@@ -62,25 +62,76 @@ func looksLikeEnvelope(b []byte) bool {
 	b, isObject := bytes.CutPrefix(skipSpace(b), []byte("{"))
 	b, hasName := bytes.CutPrefix(skipSpace(b), []byte(`"`))
 	end := bytes.IndexByte(b[:min(len(b), 32)], '"')
-	return isObject && hasName && end >= 0 && slices.Contains(envelopeNames, string(b[:end]))
+	return isObject && hasName && end >= 0 && features.IsEnvelopeMember(string(b[:end]))
 }
 
-// openEnvelope replaces an item that is the line of an envelope by the record in it. Any other item, also a
-// broken one, stays as it is. A record that is not in the line as a whole, or longer than limit, is TooLarge.
-func (item *Item) openEnvelope(limit int) (opened bool) {
-	hasValue := false
-	for key := range members(item.Value) {
-		name := strings.Trim(string(key), `"`)
-		if !slices.Contains(envelopeNames, name) {
-			return false
-		}
-		hasValue = hasValue || name == "value" || name == "value_base64" || name == "payload"
+// timestamp is Unix milliseconds, or a text of RFC 3339.
+type timestamp int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (at *timestamp) UnmarshalJSON(b []byte) error {
+	var text string
+	if string(b) == "null" {
+		return nil
 	}
-	var line envelopeLine
-	if !hasValue || json.Unmarshal(item.Value, &line) != nil {
+	if json.Unmarshal(b, &text) != nil {
+		return json.Unmarshal(b, (*int64)(at))
+	}
+	t, err := ParseTime(text)
+	*at = timestamp(t.UnixMilli())
+	return err
+}
+
+// formOf returns the form of an object by its members.
+func formOf(object []byte) (form features.EnvelopeForm, unknown string) {
+	var names []string
+	for key := range members(object) {
+		// guard: files: the members of an envelope are bounded
+		if len(names) == maxMembers {
+			return features.NoEnvelope, ""
+		}
+		names = append(names, strings.Trim(string(key), `"`))
+	}
+	return features.EnvelopeOf(names)
+}
+
+// maxMembers is more than any envelope has.
+const maxMembers = 64
+
+// openEnvelope replaces an item that is an envelope by the record in it, also if that is an envelope again.
+func (item *Item) openEnvelope(limit int) (opened bool) {
+	for range maxEnvelopes {
+		outer := item.Envelope
+		if item.TooLarge || !looksLikeEnvelope(item.Value) || !item.openOne(limit) {
+			break
+		}
+		opened = true
+		if outer == nil {
+			continue
+		}
+		// The inner one is of the producer, so that its key, time and headers count: of equal headers the last.
+		inner := item.Envelope
+		inner.Headers = slices.Concat(outer.Headers, inner.Headers)
+		if inner.Key == nil {
+			inner.Key = outer.Key
+		}
+		inner.TimestampMS = cmp.Or(inner.TimestampMS, outer.TimestampMS)
+	}
+	return opened
+}
+
+// openOne replaces an item that is the line of an envelope by the record in it. Any other item, also a
+// broken one, stays as it is. A record that is not in the line as a whole, or longer than limit, is TooLarge.
+func (item *Item) openOne(limit int) (opened bool) {
+	form, _ := formOf(item.Value)
+	if form != features.LineEnvelope && form != features.ConnectEnvelope {
 		return false
 	}
-	at := max(line.TimestampMS, line.TS, int64(line.Origin.Timestamp), 0)
+	var line envelopeLine
+	if json.Unmarshal(item.Value, &line) != nil {
+		return false
+	}
+	at := max(line.TimestampMS, line.TS, int64(line.Timestamp), int64(line.Origin.Timestamp), 0)
 	e := &Envelope{Key: line.KeyBase64, TimestampMS: at}
 	var err error
 	if e.Headers, err = headersOf(line.Headers); err != nil {
@@ -98,6 +149,13 @@ func (item *Item) openEnvelope(limit int) (opened bool) {
 			value = contentOf(raw)
 		}
 	}
+	if form == features.ConnectEnvelope && isBytesSchema(line.Schema) {
+		text, err := base64.StdEncoding.DecodeString(string(value))
+		if err != nil {
+			return false
+		}
+		value = text
+	}
 	isWhole := line.SizeBytes <= int64(len(value))
 	// guard: files: the record in an envelope is bounded | len(value) > limit -> false
 	item.TooLarge = !isWhole || len(value) > limit
@@ -106,6 +164,12 @@ func (item *Item) openEnvelope(limit int) (opened bool) {
 		item.Value = value[:min(len(value), KeptBytes)]
 	}
 	return true
+}
+
+// isBytesSchema reports whether the schema of Kafka Connect says that its payload is base64.
+func isBytesSchema(schema json.RawMessage) bool {
+	var s struct{ Type string }
+	return json.Unmarshal(schema, &s) == nil && s.Type == "bytes"
 }
 
 // contentOf returns the bytes that a JSON value stands for: those of a text, nil of null, and of anything
@@ -174,16 +238,4 @@ func headersOf(raw json.RawMessage) (headers []schemas.Header, err error) {
 		}
 	}
 	return slices.DeleteFunc(headers, func(h schemas.Header) bool { return schemas.IsFailureHeader(h.Key) }), nil
-}
-
-// wrapper returns the name of the member of the first object in which all records are, or "".
-func (w *window) wrapper() string {
-	for key, value := range members(w.data()) {
-		name := strings.Trim(string(key), `"`)
-		isList := value[0] == '[' && bytes.HasPrefix(skipSpace(value[1:]), []byte("{"))
-		if isList && slices.Contains(wrapperNames, name) {
-			return name
-		}
-	}
-	return ""
 }

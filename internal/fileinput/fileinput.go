@@ -190,7 +190,7 @@ func (r *Reader) openEnvelope(item *Item) {
 	if item.TooLarge {
 		return
 	}
-	if looksLikeEnvelope(item.Value) && item.openEnvelope(r.o.MaxRecordBytes) {
+	if item.openEnvelope(r.o.MaxRecordBytes) {
 		if !r.enveloped && item.File.sha256 == "" { // a segment of an archive is nothing else
 			r.enveloped = true
 			r.report(Enveloped, item.ByteOffset,
@@ -258,10 +258,8 @@ func (r *Reader) begin(f *File, content *stream) bool {
 	} else if f.SizeBytes >= 0 && !r.split.maybeRecords(f) {
 		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: !f.found,
 			Message: "not read: its content is no JSON (pipe it in to send its lines as they are)"})
-	} else if name := r.split.wrapper(); name != "" {
-		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: true, Message: fmt.Sprintf(
-			"not read: its records are in the member %q of an object: take them out, as jq -c '.%s[]' does",
-			name, name)})
+	} else if why := r.split.wrapped(); why != "" {
+		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: true, Message: "not read: " + why})
 	} else {
 		if content.marks > 0 {
 			r.report(ByteOrderMark, 0, "begins with "+markPassedOver)
@@ -323,10 +321,10 @@ type Kind string
 // The kinds.
 const (
 	Unreadable    Kind = "unreadable"      // a file, or the rest of it from ByteOffset on, could not be read
-	NotRecords    Kind = "not records"     // a file was not read, because its content is no JSON
+	NotRecords    Kind = "not records"     // a file was not read, because its values are no records
 	ByteOrderMark Kind = "byte order mark" // a file begins with one
 	Empty         Kind = "empty"           // a file holds no record
-	Enveloped     Kind = "envelopes"       // a file holds lines of dlq export, simulate --envelope or kcat
+	Enveloped     Kind = "envelopes"       // a file holds lines of dlq export, kcat, rpk or the like
 	LeftOut       Kind = "left out"        // something in a folder was not read, or a file was named twice
 	// CutShort means that a file ends within a record, an array or a compressed stream. Complete records were
 	// used; a torn record is an item of its own.

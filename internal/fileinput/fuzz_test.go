@@ -74,9 +74,11 @@ func isPlain(input []byte) bool {
 		return false
 	}
 	defer s.close()
-	isEnvelope := bytes.Contains(input, []byte(`"value`)) || bytes.Contains(input, []byte(`"payload`))
-	inInput := func(name string) bool { return bytes.Contains(input, []byte(name)) }
-	isWrapper := slices.ContainsFunc(wrapperNames, inInput)
+	inInput := func(name string) bool { return bytes.Contains(bytes.ToLower(input), []byte(name)) }
+	isEnvelope := slices.ContainsFunc([]string{`"value`, `"payload`, `"offset`}, inInput)
+	w := window{limit: len(input) + 1}
+	w.reset(bytes.NewReader(input[s.marks:]))
+	isWrapper := w.wrapped() != ""
 	return s.layers == 0 && !s.isTar() && !s.isZip() && s.foreign("") == nil && !isEnvelope && !isWrapper &&
 		!bytes.Contains(input[s.marks:], byteOrderMark)
 }

@@ -71,6 +71,7 @@ var rooms = []room{
 		outside: all, drivers: drivers},
 	{path: "internal/processor", inside: []string{"schemas", "features", "consumer", "sink", "internal"}, outside: all, drivers: drivers},
 	{path: "internal/server", inside: []string{"schemas", "features", "api", "web", "sink", "internal"}, outside: all, drivers: drivers},
+	{path: "internal/fileinput", inside: []string{"schemas", "features", "internal"}, outside: all},
 	{path: "internal/fileprocess", inside: []string{"schemas", "features", "internal"}, outside: all},
 	{path: "internal/export", inside: []string{"schemas", "features", "internal", "sink/pgsink"}, outside: all},
 	{
