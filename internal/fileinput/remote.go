@@ -11,6 +11,7 @@ import (
 
 	rawarchive "github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // openRemote opens the content that was listed, and no other. A file that was replaced in between is an
@@ -43,36 +44,46 @@ func (l *lister) remote(place string) error {
 			return fmt.Errorf("%s: %w", base, err)
 		}
 	}
-	objects, err := store.List(l.ctx, fixed)
-	if err != nil {
-		return err
-	}
 	belongs := belongsTo(strings.TrimSuffix(key, "/"))
 	if isPattern {
 		belongs = matches(strings.TrimSuffix(key, "/"))
 	}
-	var files []*File
-	for _, o := range objects {
-		isFound, ok := belongs(o.Name)
-		f := &File{
-			Path: whole(o.Name), SizeBytes: o.Bytes, ModTime: o.Modified, found: isFound,
-			store: store, name: o.Name, tag: o.Tag, abs: withQuery(whole(o.Name), query),
+	list := func(prefix string) (files []*File, err error) {
+		objects, err := store.List(l.ctx, prefix)
+		for _, o := range objects {
+			isFound, ok := belongs(o.Name)
+			f := &File{
+				Path: whole(o.Name), SizeBytes: o.Bytes, ModTime: o.Modified, found: isFound,
+				store: store, name: o.Name, tag: o.Tag, abs: withQuery(whole(o.Name), query),
+			}
+			if ok && !strings.HasSuffix(o.Name, "/") && !l.isExcluded(f) {
+				files = append(files, f)
+			}
 		}
-		if ok && !strings.HasSuffix(o.Name, "/") && !l.isExcluded(f) {
-			files = append(files, f)
-		}
+		slices.SortStableFunc(files, func(a, b *File) int { return comparePaths(a.name, b.name) })
+		return files, err
+	}
+	files, err := list(fixed)
+	if err != nil {
+		return err
 	}
 	if len(files) == 0 {
 		return fmt.Errorf("%s: no file matches", base)
 	}
-	slices.SortStableFunc(files, func(a, b *File) int { return comparePaths(a.name, b.name) })
 	for len(files) > 0 {
 		folder := path.Dir(files[0].name)
 		n := slices.IndexFunc(files, func(f *File) bool { return path.Dir(f.name) != folder })
 		if n < 0 {
 			n = len(files)
 		}
-		l.remoteFolder(store, folder, files[:n], whole)
+		again := func() []*File {
+			files, err := list(strings.TrimPrefix(folder+"/", "./"))
+			if err != nil {
+				return nil
+			}
+			return slices.DeleteFunc(files, func(f *File) bool { return path.Dir(f.name) != folder })
+		}
+		l.remoteFolder(store, folder, files[:n], whole, again)
 		files = files[n:]
 	}
 	return nil
@@ -125,21 +136,28 @@ func (l *lister) isExcluded(f *File) bool {
 	})
 }
 
-// remoteFolder adds the files of one folder.
+// remoteFolder adds the files of one folder. again lists it once more, and returns nil if it cannot.
 func (l *lister) remoteFolder(
-	store blob.Store, folder string, files []*File, whole func(name string) string,
+	store blob.Store, folder string, files []*File, whole func(name string) string, again func() []*File,
 ) {
-	var names []string
-	// A file that is named is read as it is.
-	if slices.ContainsFunc(files, func(f *File) bool { return f.found }) {
-		for _, f := range files {
-			names = append(names, path.Base(f.name))
+	look := func() (names []string, of *segments) {
+		// A file that is named is read as it is.
+		if slices.ContainsFunc(files, func(f *File) bool { return f.found }) {
+			names = schemas.Map(files, func(f *File) string { return path.Base(f.name) })
 		}
+		return names, segmentsAmong(names, func() ([]byte, error) {
+			name := path.Join(folder, rawarchive.ManifestName)
+			text, _, err := store.Read(l.ctx, name, rawarchive.MaxManifestBytes)
+			return text, err
+		})
 	}
-	of := segmentsAmong(names, func() ([]byte, error) {
-		text, _, err := store.Read(l.ctx, path.Join(folder, rawarchive.ManifestName), rawarchive.MaxManifestBytes)
-		return text, err
-	})
+	names, of := look()
+	for n := 1; of.lacks(names) && n < maxListings; n++ {
+		if listed := again(); listed != nil {
+			files = listed
+		}
+		names, of = look()
+	}
 	for _, f := range files {
 		if of.admit(l, f.Path, path.Base(f.name)) {
 			l.add(f)

@@ -23,7 +23,8 @@ type segments struct {
 }
 
 // segmentsAmong looks for a partition of an archive among the names of a folder.
-func segmentsAmong(names []string, read func() ([]byte, error)) (of segments) {
+func segmentsAmong(names []string, read func() ([]byte, error)) *segments {
+	of := &segments{}
 	hasSegment := slices.ContainsFunc(names, rawarchive.IsSegmentName)
 	if !hasSegment || !slices.Contains(names, rawarchive.ManifestName) {
 		return of
@@ -37,6 +38,24 @@ func segmentsAmong(names []string, read func() ([]byte, error)) (of segments) {
 	}
 	of.seen = map[string]bool{}
 	return of
+}
+
+// maxListings bounds how often a folder is listed because its manifest names files that the list lacks.
+const maxListings = 3
+
+// lacks reports whether the manifest lists a segment that is not among the names. An archiver beside the
+// reader may have added it after the folder was listed, or a merge may have replaced others by it.
+func (of *segments) lacks(names []string) bool {
+	there := map[string]bool{}
+	for _, name := range names {
+		there[name] = true
+	}
+	for name := range of.listed {
+		if !there[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // admit reports whether a file is to be read. It reports the others as problems, but for the manifest.
