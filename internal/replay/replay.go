@@ -135,7 +135,7 @@ type replay struct {
 	state       schemas.ReplayState
 	positions   map[int32]int64 // of the target, when this run began the replay
 	began       time.Time
-	unlock      func() // lets another process continue this replay; nil: not locked
+	unlocks     []func() // let another process run this replay, or an equal one
 }
 
 // open creates a target that does not exist, and finds the replay to continue or begins one.
@@ -172,8 +172,8 @@ func (r *replay) open(ctx context.Context) (err error) {
 }
 
 func (r *replay) close() {
-	if r.unlock != nil {
-		r.unlock()
+	for _, unlock := range r.unlocks {
+		unlock()
 	}
 	if r.redis != nil {
 		_ = r.redis.Close()
@@ -190,8 +190,28 @@ func (r *replay) close() {
 
 func (r *replay) intoLive() bool { return r.o.Target.Name == config.Live }
 
+// lock keeps other processes from what a name stands for, until close.
+func (r *replay) lock(ctx context.Context, name, what string) error {
+	unlock, ok, err := r.books.TryLock(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("%s is under way in another process", what)
+	}
+	r.unlocks = append(r.unlocks, unlock)
+	return nil
+}
+
 // find sets the state and locks the replay, so that no other process runs it at the same time.
 func (r *replay) find(ctx context.Context) error {
+	if r.o.Resume == "" {
+		what := fmt.Sprintf("a replay into %s from %v to %v", r.o.Target.Name, r.o.From, r.o.To)
+		// guard: replay: of two equal ones that begin at once, one is refused | instead
+		if err := r.lock(ctx, "replay/of/"+r.o.spec(), what); err != nil {
+			return err
+		}
+	}
 	found, err := r.unfinished(ctx)
 	if err != nil {
 		return err
@@ -206,15 +226,7 @@ func (r *replay) find(ctx context.Context) error {
 		r.log.Info("replay continues", "id", found.ID, "into", r.o.Target.Name, "records so far", records)
 	}
 	r.state = *found
-	unlock, ok, err := r.books.TryLock(ctx, "replay/"+found.ID)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return fmt.Errorf("replay %s is under way in another process", found.ID)
-	}
-	r.unlock = unlock
-	return nil
+	return r.lock(ctx, "replay/"+found.ID, "replay "+found.ID)
 }
 
 // spec is what was asked for, as it is stored with a replay.
