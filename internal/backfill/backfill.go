@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/archive"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -161,16 +162,9 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 	p := newPlanner(s, spans)
 	err = topic.Read(ctx, spans, func(records []*kgo.Record) error {
 		for _, r := range records {
-			date, pk := "", string(r.Key)
-			for _, h := range r.Headers {
-				switch h.Key {
-				case schemas.HeaderGameDate:
-					date = string(h.Value)
-				case schemas.HeaderGamePK:
-					pk = string(h.Value)
-				}
-			}
-			if err := p.add(r.Partition, r.Offset, pk, date); err != nil {
+			var failed error
+			err := kafkaread.Load(r, 0, func(rec schemas.Record) { failed = errors.Join(failed, p.record(rec)) })
+			if err = errors.Join(err, failed); err != nil {
 				return err
 			}
 		}

@@ -64,6 +64,20 @@ func (p *planner) batch(date string) string {
 	return name
 }
 
+// record adds a record with the game and the date that its key and headers name.
+func (p *planner) record(r schemas.Record) error {
+	date, pk := "", string(r.Key)
+	for _, h := range r.Headers {
+		switch h.Key {
+		case schemas.HeaderGameDate:
+			date = string(h.Value)
+		case schemas.HeaderGamePK:
+			pk = string(h.Value)
+		}
+	}
+	return p.add(r.Partition, r.Offset, pk, date)
+}
+
 // add takes the next record of a partition. Where neither its header nor the schedule has a date, it belongs
 // to the batch of the record before it.
 func (p *planner) add(partition int32, offset int64, gamePK, date string) error {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -30,6 +31,17 @@ type place struct {
 	length int64 // of their bytes
 	delta  int64 // of the offset of the last record, which is the placeholder's
 	age    int64 // of the timestamp of the last record, in ms after that of the batch
+	// of is the range of offsets that Load gives records of; zero: all. Its bounds may lie within the place.
+	of Span
+}
+
+// withinSpan has Load give only the records of a placeholder that are in a span. It does nothing with any
+// other record.
+func withinSpan(r *kgo.Record, of Span) {
+	if at, ok := placeOf(r); ok {
+		at.of = of
+		r.Context = context.WithValue(r.Context, packedKey{}, at)
+	}
 }
 
 // placeOf returns where the bytes of a placeholder are; ok is false for any other record.
@@ -237,6 +249,11 @@ func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err err
 		}
 		if err := in.skip(until - in.at); err != nil {
 			return err
+		}
+		isOutside := at.of.To > 0 && (rec.Offset < at.of.From || rec.Offset >= at.of.To)
+		// guard: kafkaread: a placeholder across the bounds of a range gives the records within
+		if isOutside {
+			continue
 		}
 		use(rec)
 	}

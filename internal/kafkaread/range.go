@@ -88,7 +88,10 @@ func readFrom(
 		var wanted []*kgo.Record
 		for _, r := range records {
 			span := spans[r.Partition]
-			if r.Offset < span.To && !r.Attrs.IsControl() {
+			withinSpan(r, span)
+			_, isReading := left[r.Partition]
+			// A placeholder has the offset of its last record, and may begin within the span.
+			if (r.Offset < span.To || isReading && IsPacked(r)) && !r.Attrs.IsControl() {
 				wanted = append(wanted, r)
 			}
 			if r.Offset >= span.To-1 {

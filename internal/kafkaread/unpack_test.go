@@ -181,6 +181,31 @@ func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	}
 }
 
+// guard: kafkaread: a placeholder across the bounds of a range gives the records within
+func TestARangeThatBeginsAndEndsWithinAPlaceholderHasItsRecords(t *testing.T) {
+	kafka, _ := cluster(t)
+	const n = 60_000
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Value: []byte("x")}
+	}
+	produceBatch(t, kafka, codecs["zstd"], records...)
+	opts := []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}
+	for _, span := range []Span{{From: 5, To: 7}, {From: 40, To: 101}, {From: 64, To: 96}, {From: 31, To: 33}} {
+		var got []int64
+		err := Read(t.Context(), opts, "raw", Spans{0: span}, func(records []*kgo.Record) error {
+			some, err := Map(records, 0, 1, func(rec schemas.Record, _ bool) int64 { return rec.Offset })
+			got = append(got, some...)
+			return err
+		})
+		require.NoError(t, err)
+		require.Len(t, got, int(span.To-span.From), "%+v", span)
+		for i, offset := range got {
+			require.Equal(t, span.From+int64(i), offset)
+		}
+	}
+}
+
 // Each placeholder stands for 32 records, and is as large as one can be, because the last of these is far in
 // the future and far behind the first.
 // guard: bytes: a batch of very many records does not take the memory
