@@ -64,7 +64,8 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 			path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if was := f.Settings[name]; was != settings[name] {
+		was, isKnown := f.Settings[name]
+		if isKnown && was != settings[name] { // an older build noted fewer settings
 			return nil, fmt.Errorf("%s: is of a run with %s %q, this one has %q: name another state file",
 				path, name, was, settings[name])
 		}

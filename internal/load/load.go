@@ -16,16 +16,21 @@ package load
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
@@ -137,7 +142,11 @@ func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *load
 		}
 	}
 	if o.StatePath != "" {
-		if l.state, err = fileinput.OpenCheckpoint(o.StatePath, o.stateSettings()); err != nil {
+		settings, err := o.stateSettings(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if l.state, err = fileinput.OpenCheckpoint(o.StatePath, settings); err != nil {
 			return nil, fmt.Errorf("state file: %w", err)
 		}
 		if err = l.save(); err != nil { // finds an unwritable path before hours of reading
@@ -172,12 +181,38 @@ func (o *Options) refusePipes(files []*fileinput.File) error {
 	return nil
 }
 
-// stateSettings returns the options that decide which records are sent, and with which contents.
-func (o *Options) stateSettings() map[string]string {
-	return map[string]string{
+// stateSettings returns what decides which records are sent, with which contents and where to. A topic that
+// was made anew has another ID, and lacks the records that were sent before.
+func (o *Options) stateSettings(ctx context.Context) (map[string]string, error) {
+	settings := map[string]string{
 		"topic": o.Topic, "revision": strconv.FormatInt(o.Revision, 10), "game": o.Game,
 		"timestamp": o.Timestamp.Text, "ids": o.IDsPath,
 	}
+	if info, err := os.Stat(o.IDsPath); err == nil && info.Mode().IsRegular() {
+		content, err := os.Open(o.IDsPath)
+		if err != nil {
+			return nil, fmt.Errorf("identifiers: %w", err)
+		}
+		defer content.Close()
+		sum := sha256.New()
+		if _, err := io.Copy(sum, content); err != nil {
+			return nil, fmt.Errorf("identifiers: %w", err)
+		}
+		// guard: load: a state file is not continued with other identifiers | instead
+		settings["content of ids (SHA-256)"] = hex.EncodeToString(sum.Sum(nil))
+	}
+	if o.Check {
+		return settings, nil
+	}
+	client, err := kgo.NewClient(o.Client...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	defer client.Close()
+	id, err := archive.TopicID(ctx, kadm.NewClient(client), o.Topic)
+	// guard: load: a state file is not continued into a topic that was made anew | instead
+	settings["topic ID"] = id
+	return settings, err
 }
 
 func (l *loader) inputOptions() fileinput.Options {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -269,4 +270,32 @@ func TestTheRealRecordsWouldBecomeRows(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int64{12, 12, 12, 4}, []int64{r.Records, r.Sent, r.Rows, r.Games})
 	require.Empty(t, r.DeadLetters)
+}
+
+// guard: load: a state file is not continued with other identifiers
+// guard: load: a state file is not continued into a topic that was made anew
+func TestAStateFileNamesATopicOrIdentifiersThatHaveChanged(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	dir, _ := seasonFiles(t, 1)
+	o := withState(t, dir)
+	o.Client, o.IDsPath = brokers(cluster), filepath.Join(t.TempDir(), "ids.csv")
+	load := func(ids string) error {
+		require.NoError(t, os.WriteFile(o.IDsPath, []byte(ids), 0o600))
+		_, err := Run(t.Context(), testOptions(o))
+		return err
+	}
+	const ids = "event_id,batter_id\n00000000-0000-4000-8000-000000000001,7\n"
+	require.NoError(t, load(ids))
+	require.NoError(t, load(ids))
+	const other = `is of a run with content of ids \(SHA-256\) "[0-9a-f]{64}", this one has .*: name another state file`
+	err := load(strings.Replace(ids, "7", "8", 1))
+	require.Error(t, err)
+	require.Regexp(t, other, err.Error())
+
+	admin := kadm.NewClient(testkit.KafkaClient(t, cluster))
+	_, err = admin.DeleteTopic(t.Context(), testkit.RawTopic)
+	require.NoError(t, err)
+	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, testkit.RawTopic)
+	require.NoError(t, err)
+	require.ErrorContains(t, load(ids), `is of a run with topic ID "`)
 }
