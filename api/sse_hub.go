@@ -109,7 +109,7 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	}
 	t.clients++
 	h.clients++
-	h.api.metrics.streams.Set(float64(h.clients))
+	h.api.metrics.streams.Inc()
 	return t, nil
 }
 
@@ -122,7 +122,7 @@ func (h *hub) joinFeed() error {
 		return errBusy
 	}
 	h.clients++
-	h.api.metrics.streams.Set(float64(h.clients))
+	h.api.metrics.streams.Inc()
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (h *hub) leaveFeed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients--
-	h.api.metrics.streams.Set(float64(h.clients))
+	h.api.metrics.streams.Dec()
 }
 
 // leave ends the membership that join began. A topic without clients is no longer polled.
@@ -141,7 +141,7 @@ func (h *hub) leave(t *topic) {
 		delete(h.topics, t.key)
 	}
 	h.clients--
-	h.api.metrics.streams.Set(float64(h.clients))
+	h.api.metrics.streams.Dec()
 }
 
 // readFirst reads the state of a topic that has none yet; for all others it does nothing.

@@ -322,6 +322,21 @@ func TestManyClientsOfOneBatter(t *testing.T) {
 	})
 }
 
+func TestTheStreamsOfAllTargetsAreCountedTogether(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		other := askerOf(t, k.cfg) // of another target: one process has one set of metrics
+		require.Same(t, k.metrics, other.metrics)
+		here := k.listen(opStream, "/v1/batters/1/stream")
+		require.NoError(t, other.hub.joinFeed())
+		require.Equal(t, 2.0, value(t, k.metrics.streams))
+		here.stop()
+		synctest.Wait()
+		require.Equal(t, 1.0, value(t, k.metrics.streams))
+		other.hub.leaveFeed()
+	})
+}
+
 // Redis away: the stream goes on from Postgres; both away: it says so once; and it comes back.
 func TestStreamsThroughFaults(t *testing.T) {
 	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
