@@ -72,6 +72,7 @@ type Config struct {
 	metrics    *metrics
 	clients    *clients
 	apps       *apps
+	turns      *turns
 	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
 	// sets it.
 	successor func() *API
@@ -98,7 +99,7 @@ func (c Config) withDefaults() (_ Config, err error) {
 		c.certainty = func() certainty { return certain }
 	}
 	if c.metrics == nil { // a Switch passes its own to the API of each target
-		c.metrics = newMetrics(c.Registerer)
+		c.metrics, c.turns = newMetrics(c.Registerer), newTurns()
 		if c.clients, err = newClients(c); err == nil {
 			c.apps, err = newApps(c)
 		}

@@ -53,12 +53,12 @@ func (c *coalescer[K, V]) ask(ctx context.Context, keys []K) ([]V, schemas.Pulse
 			c.inFlight++
 			q.keys = keys
 			c.mu.Unlock()
-			// guard: api: a reader that gives up stops no other | context.WithoutCancel(ctx) -> ctx
-			go c.run(context.WithoutCancel(ctx), q)
+			// guard: api: a reader that gives up stops no other | shared(ctx) -> ctx
+			go c.run(shared(ctx), q)
 			return q.wait(ctx, 0, len(keys))
 		}
 		if c.next != nil { // it has no room for these keys
-			go c.perform(context.WithoutCancel(ctx), c.next)
+			go c.perform(shared(ctx), c.next)
 		}
 		c.next = q
 	}

@@ -172,19 +172,28 @@ type pulseCache struct {
 	read func(context.Context) (schemas.Pulse, error)
 	// rest is how long nothing is read after a failure.
 	rest time.Duration
-	mu   sync.Mutex
-	// at is when reading last began, and failed when a read last failed. mu guards both and last.
-	at     time.Time
-	last   schemas.Pulse
+	// reading is held while one request reads. No other lock is taken first.
+	reading sync.Mutex
+	mu      sync.Mutex
+	// at is when reading last began. mu guards it and last.
+	at   time.Time
+	last schemas.Pulse
+	// failed is when a read last failed. The holder of reading owns it.
 	failed time.Time
 }
 
 // get returns a pulse that was read at most maxAge ago.
 func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.at.IsZero() && time.Since(c.at) <= maxAge {
-		return c.last, nil
+	if p, ok := c.kept(maxAge); ok {
+		return p, nil
+	}
+	t := turnOf(ctx)
+	t.leave()
+	defer t.back(ctx)
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if p, ok := c.kept(maxAge); ok {
+		return p, nil
 	}
 	// guard: api: a Postgres that says nothing is not asked at once again
 	if time.Since(c.failed) < c.rest {
@@ -194,11 +203,20 @@ func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pul
 		return schemas.Pulse{}, err
 	}
 	at := time.Now()
-	p, err := c.read(context.WithoutCancel(ctx)) // for those who wait behind us too
+	p, err := c.read(shared(ctx)) // for those who wait behind us too
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err == nil {
 		c.at, c.last = at, p
 	} else {
 		c.failed = time.Now()
 	}
 	return p, err
+}
+
+// kept returns the last pulse if it was read at most maxAge ago.
+func (c *pulseCache) kept(maxAge time.Duration) (schemas.Pulse, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, !c.at.IsZero() && time.Since(c.at) <= maxAge
 }

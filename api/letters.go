@@ -27,7 +27,10 @@ func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLe
 	if a.cfg.Letters == nil {
 		return report, errNoLetters
 	}
+	t := turnOf(ctx)
+	t.leave()
 	report, err = a.cfg.Letters.DeadLetterReport(ctx)
+	t.back(ctx)
 	report.Groups = notNil(report.Groups)
 	return report, err
 }
@@ -36,7 +39,10 @@ func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterVi
 	if a.cfg.Letters == nil {
 		return nil, errNoLetters
 	}
+	t := turnOf(ctx)
+	t.leave()
 	letter, err := a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
+	t.back(ctx)
 	if err == nil && letter == nil {
 		err = huma.Error404NotFound("there is no letter at this place")
 	}

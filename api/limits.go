@@ -105,6 +105,9 @@ func (c *clients) isTrusted(addr netip.Addr) bool {
 func (c *clients) fair(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := c.of(r)
+		if at, ok := r.Context().Value(matchedKey{}).(*matched); ok {
+			at.client = client
+		}
 		if c.rate > 0 {
 			if seconds := c.allow(client); seconds > 0 {
 				refuseLater(w, seconds, "this client sends more requests than its share: "+

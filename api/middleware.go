@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -26,10 +27,11 @@ const maxBody = 64 << 10
 //   - withCORS before the token, because a browser asks first, without one (a preflight), what it may send.
 //   - fair, the limits of each client, before the token, so that guessing tokens costs, too.
 //   - bounded, then authorized, with the limits of the application whose token it is.
-//   - compression outside the time limit and the ETag, which is that of the plain bytes. A stream skips all
-//     three: it has no end, and each of its events is compressed and timed by itself.
+//   - limited, so that waiting for a turn counts, then inTurn, which shares the processors among clients.
+//   - compression outside the ETag, which is that of the plain bytes. A stream skips all four: it has no end,
+//     and each of its events is compressed and timed by itself.
 func wrap(a *API, operations http.Handler) http.Handler {
-	plain := gzhttp.GzipHandler(limited(a.cfg, withETag(a, operations)))
+	plain := limited(a.cfg, inTurn(a.cfg.turns, gzhttp.GzipHandler(withETag(a, operations))))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isStream(r) {
 			operations.ServeHTTP(w, r)
@@ -78,6 +80,7 @@ func observed(a *API, next http.Handler) http.Handler {
 type matched struct {
 	pattern string // of the mux
 	app     string // whose token it has; "": none was asked for, or it has none
+	client  netip.Prefix
 }
 
 type matchedKey struct{}
@@ -264,6 +267,9 @@ func (a *API) takeTurn(ctx context.Context, size int64) bool {
 		return false
 	}
 	defer a.waiting.Release(size)
+	t := turnOf(ctx)
+	t.leave()
+	defer t.back(ctx)
 	return a.large.Acquire(ctx, size) == nil
 }
 

@@ -85,7 +85,8 @@ func (s *sources) askStore(ctx context.Context, f func(context.Context) error) e
 	if s.cfg.certainty() == unknown {
 		return errUnknown
 	}
-	return s.store.ask(ctx, storeTimeout, f)
+	// The wait for a place is outside the gate, because it says nothing about Postgres.
+	return turnOf(ctx).read(ctx, &s.cfg.turns.store, func() error { return s.store.ask(ctx, storeTimeout, f) })
 }
 
 func (s *sources) judge(p schemas.Pulse) verdict {
@@ -196,7 +197,7 @@ func memoryKey(k schemas.PlayerKey) string {
 
 func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (found []held, ok bool) {
 	o := offer{began: time.Now()}
-	states, pulse, err := s.coalescer.ask(ctx, keys)
+	states, pulse, err := s.look(ctx, keys)
 	if err != nil {
 		return nil, false
 	}
@@ -215,6 +216,30 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (fou
 		}
 	}
 	return found, true
+}
+
+// mergedKeys is how many players a request may ask for that shares a round trip to Redis with others. More
+// take long to parse, and the others would wait for that.
+const mergedKeys = 10
+
+// look reads states and the pulse from Redis.
+func (s *sources) look(
+	ctx context.Context, keys []schemas.PlayerKey,
+) (found []*schemas.PlayerState, p schemas.Pulse, err error) {
+	t := turnOf(ctx)
+	// guard: turns: many players of one client do not slow the reads of another
+	if t == nil || len(keys) <= mergedKeys {
+		t.leave()
+		defer t.back(ctx)
+		return s.coalescer.ask(ctx, keys)
+	}
+	err = t.readLarge(ctx, &s.cfg.turns.live, func() error {
+		return s.askLive(ctx, func(ctx context.Context) (err error) {
+			found, p, err = s.cfg.Live.Look(ctx, keys)
+			return err
+		})
+	})
+	return found, p, err
 }
 
 // storeStates reads Postgres. inRedis are the states in an up-to-date Redis, if they were read.
