@@ -16,7 +16,7 @@ type Resuming struct {
 	LastEventID string `header:"Last-Event-ID" maxLength:"64" doc:"The id of the last event that was seen: an identical state is not sent again"`
 }
 
-// Thin asks for deltas on a stream.
+// Thin is the parameter of a stream that asks for deltas in place of whole states.
 type Thin struct {
 	Deltas bool `query:"deltas" doc:"Send deltas: the event whole has the compact form of the state (without nulls, and with objects by id in place of batters, leaders and last_pitches), patch a JSON Merge Patch (RFC 7396) to it from the last event that was sent, or from that of Last-Event-ID; whichever is smaller"`
 }
@@ -44,13 +44,15 @@ once, another one each time that it has changed. A slow client misses states in 
 no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
 alive.`
 
-// following is what a client streams, the id of its last event, and whether it takes deltas.
+// following is a client's request for a stream.
 type following struct {
-	key    topicKey
-	last   string
-	deltas bool
+	key    topicKey // what it streams
+	last   string   // the id of the last event that it has; "": none
+	deltas bool     // it takes deltas
 }
 
+// stream registers the operation id, GET path, that streams the states of a topic. State is the type of a
+// state, I that of the parameters, from which what returns the request.
 func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) following) {
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
@@ -178,7 +180,7 @@ func moveOn(ctx context.Context, a *API, key topicKey) (*API, *topic) {
 	return next, t
 }
 
-// client is one connection. A write to it takes at most the limit.
+// client is one connection. A write that takes longer than limit fails with os.ErrDeadlineExceeded.
 type client struct {
 	w       http.ResponseWriter
 	control *http.ResponseController

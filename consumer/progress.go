@@ -19,8 +19,8 @@ import (
 const (
 	progressEvery = 3 * time.Second
 	progressLimit = 8 * time.Second
-	// offsetsLimit ends the requests for offsets, so that time is left to ask for the topics. They take as
-	// long while a partition has no leader.
+	// offsetsLimit ends the requests for offsets, which take that long while a partition has no leader. The
+	// rest of progressEvery is left to ask about the topics.
 	offsetsLimit = 2 * time.Second
 )
 
@@ -31,22 +31,23 @@ type progressWatch struct {
 	partitions *partitions // safe for concurrent use
 	topics     *topicWatch
 	admin      *kadm.Client
-	// standing has the partitions with records waiting, and those whose end is not known.
-	standing map[int32]standing
-	unread   unread
-	silence  time.Time // since when Kafka has not answered; zero when it does
+	waiting    map[int32]waitingAt // partitions with records waiting, and those whose end is not known
+	unread     unread
+	// silentSince is the first check to which Kafka did not answer; zero when it answered the last one.
+	silentSince time.Time
 }
 
-// standing is where a partition stands, and since when.
-type standing struct {
+// waitingAt is the offset at which a partition waits, and since when.
+type waitingAt struct {
 	next  int64
 	since time.Time
 }
 
-// watchProgress checks every progressEvery until ctx ends, and then takes back the lag of unread partitions.
+// watchProgress checks every progressEvery until ctx ends. Then it reports the lag of unread partitions as
+// unknown, because another session reports it from now on.
 func watchProgress(ctx context.Context, s *session) {
 	admin := kadm.NewClient(s.kafka.Client())
-	p := &progressWatch{cfg: s.cfg, partitions: s.partitions, admin: admin, standing: map[int32]standing{}}
+	p := &progressWatch{cfg: s.cfg, partitions: s.partitions, admin: admin, waiting: map[int32]waitingAt{}}
 	p.topics = &topicWatch{
 		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, rawID: s.partitions.topicID,
 	}
@@ -79,16 +80,16 @@ func (p *progressWatch) check(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		if p.silence.IsZero() {
-			p.silence = now
+		if p.silentSince.IsZero() {
+			p.silentSince = now
 		}
-		if waited := now.Sub(p.silence); waited >= progressLimit {
+		if waited := now.Sub(p.silentSince); waited >= progressLimit {
 			p.cfg.kafkaCondition(fmt.Errorf("the offsets of the topic have been unknown for %v: %w",
 				waited.Round(time.Second), err))
 		}
 		return
 	}
-	p.silence = time.Time{}
+	p.silentSince = time.Time{}
 	p.cfg.kafkaCondition(nil)
 	p.judge(now, readable, ends)
 }
@@ -101,18 +102,18 @@ func (p *progressWatch) offsets(ctx context.Context) (readable, ends kadm.Listed
 	var all errgroup.Group
 	all.Go(func() (err error) {
 		readable, err = p.admin.ListCommittedOffsets(ctx, p.cfg.Topic) // committed by producers, not by the group
-		return unlessSome(err)
+		return errorUnlessSome(err)
 	})
 	all.Go(func() (err error) {
 		ends, err = p.admin.ListEndOffsets(ctx, p.cfg.Topic)
-		return unlessSome(err)
+		return errorUnlessSome(err)
 	})
 	return readable, ends, all.Wait()
 }
 
-// unlessSome returns the error of a request, unless some of the partitions were answered for: one without a
-// leader must not hide what is known of the others.
-func unlessSome(err error) error {
+// errorUnlessSome returns the error of a request, or nil if the answer has some of the partitions. A
+// partition without a leader must not hide what is known of the others.
+func errorUnlessSome(err error) error {
 	failed := (*kadm.ShardErrors)(nil)
 	// guard: a partition without a leader hides no other
 	if errors.As(err, &failed) && !failed.AllFailed {
@@ -126,7 +127,7 @@ func unlessSome(err error) error {
 // records out, stops at its own end, and pauses in between, so none of its partitions is judged stuck.
 func (p *progressWatch) judge(now time.Time, readable, ends kadm.ListedOffsets) {
 	owned := p.partitions.positions()
-	maps.DeleteFunc(p.standing, func(id int32, _ standing) bool { _, ok := owned[id]; return !ok })
+	maps.DeleteFunc(p.waiting, func(id int32, _ waitingAt) bool { _, ok := owned[id]; return !ok })
 	var stuck []string
 	for _, id := range slices.Sorted(maps.Keys(owned)) {
 		if end, ok := ends.Lookup(p.cfg.Topic, id); ok && end.Err == nil {
@@ -136,32 +137,33 @@ func (p *progressWatch) judge(now time.Time, readable, ends kadm.ListedOffsets) 
 		if p.cfg.Replay != nil {
 			continue
 		}
-		end, known := readable.Lookup(p.cfg.Topic, id)
-		if known && end.Err == nil {
+		end, hasEnd := readable.Lookup(p.cfg.Topic, id)
+		if hasEnd && end.Err == nil {
 			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
 			if end.Offset <= owned[id] {
-				delete(p.standing, id)
+				delete(p.waiting, id)
 				continue
 			}
 		}
-		at, isKnown := p.standing[id]
-		if !isKnown || at.next != owned[id] {
-			p.standing[id] = standing{next: owned[id], since: now}
+		at, hasWaited := p.waiting[id]
+		if !hasWaited || at.next != owned[id] {
+			p.waiting[id] = waitingAt{next: owned[id], since: now}
 			continue
 		}
 		// guard: a stuck partition is named
 		if waited := now.Sub(at.since); waited >= progressLimit {
-			stuck = append(stuck, p.describe(id, at.next, end, known, waited))
+			stuck = append(stuck, p.describe(id, at.next, end, hasEnd, waited))
 		}
 	}
 	p.cfg.Observer.Condition("progress", len(stuck) == 0, strings.Join(stuck, "; "))
 }
 
+// describe returns one line about a stuck partition. Without hasEnd no broker has answered for its end.
 func (p *progressWatch) describe(
-	id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration,
+	id int32, next int64, end kadm.ListedOffset, hasEnd bool, waited time.Duration,
 ) string {
 	lag := fmt.Sprintf("%d records wait", end.Offset-next)
-	if !known {
+	if !hasEnd {
 		lag = "no broker answers for its end"
 	} else if end.Err != nil {
 		lag = fmt.Sprintf("its end is not known (%v)", end.Err)

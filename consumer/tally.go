@@ -18,9 +18,9 @@ type tally struct {
 	InARow int64    `json:"rejected_in_a_row"` // up to and with the latest record
 	Lately []minute `json:"lately,omitempty"`  // oldest first; only minutes in which records were processed
 
-	// Pardoned lets the next batch pass, whatever is in it and whichever partitions it is of; its commit ends
-	// the pardon of all owned ones. It is written at a shutdown while the breaker holds, because a person who
-	// restarts the processor wants it to go on.
+	// Pardoned means that the breaker does not count this partition. The commit of the next batch ends the
+	// pardon of all owned partitions, also of those without a record in the batch. It is written at a
+	// shutdown while the breaker holds, because a person who restarts the processor wants it to go on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
 	// Core is the version of the core that judged the records at and above CoreFrom; 0: not known. Another
@@ -71,9 +71,9 @@ func (t *tally) isOfOtherTopic(id string) bool {
 // cleared returns a tally that counts nothing and pardons nothing. It keeps which core has judged, and where.
 func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom, TopicID: t.TopicID} }
 
-// after returns the tally once the records at these offsets of its partition have passed, some of them
-// rejected. It keeps the current minute and those that began within the window, which is in whole minutes: so
-// it looks back on up to a minute less than the window.
+// after returns the tally that counts the records at these offsets of its partition, too. rejected has the
+// offsets of those that became new dead letters. It keeps the current minute and those that began within the
+// window, which is in whole minutes: so it looks back on up to a minute less than the window.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	next := t.cleared()
 	// guard: a row that ended in an earlier poll of the batch counts | t.Pardoned, t.peak -> t.Pardoned, 0
@@ -102,11 +102,11 @@ func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejec
 	return next
 }
 
-// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters.
-// earlier has the tallies after the batch's earlier polls; a partition without one starts from its committed
-// tally.
+// countTallies returns the tallies of all owned partitions that count a poll, too. polled are its records,
+// and deadLetters those of them that were rejected. earlier has the tallies after the batch's earlier polls;
+// a partition without one starts from its committed tally.
 func countTallies(
-	cfg *Config, committed, earlier map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter,
+	cfg *Config, committed, earlier map[int32]tally, polled []Decoded, deadLetters []schemas.DeadLetter,
 ) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range deadLetters {
@@ -116,8 +116,8 @@ func countTallies(
 		rejected[l.Record.Partition][l.Record.Offset] = true
 	}
 	offsets := map[int32][]int64{}
-	for i := range passed {
-		at := passed[i].Record.Coordinates
+	for i := range polled {
+		at := polled[i].Record.Coordinates
 		offsets[at.Partition] = append(offsets[at.Partition], at.Offset)
 	}
 	tallies := maps.Clone(committed)

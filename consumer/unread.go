@@ -52,7 +52,7 @@ func (u *unread) check(ctx context.Context, cfg *Config, ends kadm.ListedOffsets
 	return found
 }
 
-// forget takes back what was reported.
+// forget reports the lag of all unread partitions as unknown (−1).
 func (u *unread) forget() {
 	for id, since := range u.since {
 		u.partitions.reportUnread(id, -1, since)

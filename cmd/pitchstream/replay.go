@@ -15,7 +15,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
-	stream "github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -24,7 +24,7 @@ import (
 // replayCmd reads a part of the raw topic again, into a target.
 type replayCmd struct {
 	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, the URL of an archive (its first record), a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: how far NAME has read. Default: start."`
-	To      string `env:"-" placeholder:"WHERE" default:"end" help:"Where to end, before that: end (as it is at the start of the replay), a time, or offsets. Default: end."`
+	To      string `env:"-" placeholder:"WHERE" default:"end" help:"Where to end, exclusive: end (as it is at the start of the replay), a time, or offsets. Default: end."`
 	Game    string `env:"-" placeholder:"PK" help:"Only the records of this game, of the part that is read."`
 	Dates   string `env:"-" name:"game-dates" placeholder:"DATE[..DATE]" help:"Only the records of games of this date, or of these dates, as their header game_date says: 2024-04-01..2024-04-30. Records without the header are left out."`
 	Into    string `env:"-" required:"" placeholder:"live|NAME" help:"Target to write to: live, or NAME, which is created if it does not exist."`
@@ -73,14 +73,15 @@ with the rights that live's have. Compare then with pitchstream target diff live
 
 The report says what became of each record, counted in the transaction of the rows: records = rows + deletes + ids + letters +
 superseded + duplicates. A row is a record that was written, also one of an equal version. A letter is a record that became
-a dead letter. A duplicate is a record of a version that another record of the same poll had.
+a dead letter. A duplicate is a record whose version an earlier record of the same batch had.
 
 With --archive, records that the topic has no more are read from there. Those that neither has are named. The replay ends with 1 then, and a promote waits.
 
 Exit status: 0 it read all to the end and balances; 1 it did not, or failed; 2 wrong usage.`
 }
 
-// Validate checks the places and which options go together.
+// Validate checks the places and which options go together. It also sets what other options imply: the
+// archive of a --from that is a URL, and dead letters for any target but live.
 func (c *replayCmd) Validate() error {
 	if blob.IsURL(c.From) {
 		if c.Archive.URL != "" && c.Archive.URL != c.From {
@@ -153,9 +154,11 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 		return err
 	}
 	log.Info("following", "target", c.Into)
-	return stream.Run(ctx, o.Processor)
+	return processor.Run(ctx, o.Processor)
 }
 
+// options returns the options of the replay. Its processor reads 2,000 records a poll, as run does by
+// default.
 func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 	o = replay.Options{
 		Live:    target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw},
@@ -197,6 +200,7 @@ func gameDates(text string) (from, to string, err error) {
 	return from, to, nil
 }
 
+// printReplay prints the report: the counts, their sum as an equation, and what is missing.
 func printReplay(w io.Writer, r replay.Report) {
 	state, word := "at its end", "balances"
 	if !r.Finished {

@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) (balanced bool, err error) {
 	d, err := open(ctx, o)
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err == nil {
-		err = d.firstBatter(ctx)
+		err = d.awaitFirstBatter(ctx)
 	}
 	if ctx.Err() != nil {
 		return false, errors.New("stopped before the first row")
@@ -153,8 +153,8 @@ func (d *demo) serve(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// firstBatter starts the games and returns when a batter can be read from Redis.
-func (d *demo) firstBatter(ctx context.Context) error {
+// awaitFirstBatter starts the games, waits until a batter can be read from Redis, and sets d.batter.
+func (d *demo) awaitFirstBatter(ctx context.Context) error {
 	d.game.start(ctx)
 	tick := time.Tick(20 * time.Millisecond)
 	for {
@@ -198,7 +198,8 @@ func (d *demo) show(ctx context.Context, screen screen) error {
 	return nil
 }
 
-// wait returns at the next tick or when ctx ends, with an error when a part of the demo has ended.
+// wait waits for the next tick or the end of ctx. It returns an error, at once, if a part of the demo has
+// ended.
 func (d *demo) wait(ctx context.Context, tick <-chan time.Time) error {
 	select {
 	case <-tick:
@@ -206,11 +207,11 @@ func (d *demo) wait(ctx context.Context, tick <-chan time.Time) error {
 	case <-d.processor.done:
 	case <-d.servers.postgres.Done():
 	}
-	return d.broken()
+	return d.partError()
 }
 
-// broken returns an error when Postgres, the processor or the games have ended without having been stopped.
-func (d *demo) broken() error {
+// partError returns an error if Postgres, the processor or the games have ended without having been stopped.
+func (d *demo) partError() error {
 	isClosed := func(done <-chan struct{}) bool {
 		select {
 		case <-done:
@@ -237,7 +238,7 @@ func (d *demo) look(ctx context.Context) (view, error) {
 	defer cancel()
 	v, err := d.observer.look(ctx, d.game.ledger)
 	if err != nil {
-		return v, cmp.Or(d.broken(), err)
+		return v, cmp.Or(d.partError(), err)
 	}
 	return v, nil
 }
@@ -252,7 +253,7 @@ func (d *demo) finish(ctx context.Context) (books, error) {
 	tick := time.Tick(20 * time.Millisecond)
 	for {
 		caughtUp, err := d.observer.isCaughtUp(ctx)
-		if err = cmp.Or(d.broken(), err); err == nil && caughtUp {
+		if err = cmp.Or(d.partError(), err); err == nil && caughtUp {
 			return d.observer.readBooks(ctx, d.game.ledger)
 		}
 		if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -268,6 +269,6 @@ func (d *demo) finish(ctx context.Context) (books, error) {
 // close ends everything, each part before those that it uses.
 func (d *demo) close() error {
 	gameErr, apiErr := d.game.close(context.Background()), d.api.close()
-	_ = d.processor.close() // broken has reported its error
+	_ = d.processor.close() // partError has reported its error
 	return errors.Join(gameErr, apiErr, d.log.close(), d.observer.close(), d.servers.close())
 }

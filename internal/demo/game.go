@@ -74,7 +74,7 @@ func (g *game) close(ctx context.Context) error {
 		return nil
 	}
 	g.closed = true
-	_ = g.task.close() // broken has reported its error
+	_ = g.task.close() // partError has reported its error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	return g.kafka.Close(ctx)
