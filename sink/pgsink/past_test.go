@@ -9,6 +9,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -34,6 +35,28 @@ type probe struct {
 func (p probe) Score(row *schemas.Row) []schemas.Score {
 	p.look(row)
 	return p.Scorer.Score(row)
+}
+
+// guard: models: the pitch with the zero UUID is scored too
+func TestThePitchWithTheZeroUUIDIsScored(t *testing.T) {
+	s, books := scored(t)
+	c := sinktest.NewGenerator(3, 200).Upsert(1, 1)
+	c.PitchID, c.Row.PitchID, c.Row.IsSwing = schemas.PitchID{}, schemas.PitchID{}, true
+	_, err := s.Apply(t.Context(), sinktest.BatchOf(c))
+	require.NoError(t, err)
+	setState(t, books, addVersion(t, books, "1"), schemas.ModelLive)
+	all := Scoring{Model: "m", Version: 1, Since: time.Unix(0, 0)}
+	past := NewPast(s)
+	_, err = past.Start(t.Context(), all)
+	require.NoError(t, err)
+	done, isFinished, err := past.Step(t.Context(), all, 30)
+	require.NoError(t, err)
+	require.True(t, isFinished)
+	require.EqualValues(t, 1, done)
+	require.Equal(t, ScoreReport{Pitches: 1, Scores: 1}, compareScores(t, s, false))
+	stored, err := pgbooks.New(s.DB()).Registers(t.Context(), schemas.PitchID{}, 2)
+	require.NoError(t, err)
+	require.Len(t, stored, 1)
 }
 
 // guard: models: the progress of a scoring moves with its scores

@@ -109,12 +109,14 @@ func (b *Books) PlayerSnapshots(
 }
 
 var (
-	sqlRegisters   = statement("registers") + `WHERE pitch_id > $1::uuid ORDER BY pitch_id LIMIT $2`
+	sqlRegisters = statement("registers") + `WHERE pitch_id >= $1::uuid
+		AND (pitch_id > $1::uuid OR $1::uuid = '00000000-0000-0000-0000-000000000000') ORDER BY pitch_id LIMIT $2`
 	sqlRegistersOf = statement("registers") + `WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
 )
 
-// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch; none at the end.
-// The first call passes the zero pitch, which does not exist. Each call reads at a moment of its own.
+// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch; fewer at the
+// end. The first call passes the zero pitch, and gets it too if it exists: limit must be 2 or more. Each call
+// reads at a moment of its own.
 func (b *Books) Registers(
 	ctx context.Context, after schemas.PitchID, limit int,
 ) ([]schemas.StoredRegisters, error) {
