@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -138,4 +139,42 @@ func TestADeleteTouchesItsGame(t *testing.T) {
 	units, err := pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []pgbooks.QualityUnit{{Game: "A"}, {Day: "2023-11-14"}}, units)
+}
+
+// guard: quality: repeats of a night game are of its day
+// guard: quality: deleted pitches of a night game are of its day
+// guard: quality: a game whose date is loaded is computed again
+func TestANightGameIsOneDayOnceItsDateIsLoaded(t *testing.T) {
+	s := open(t)
+	now := time.Now().Add(-2 * time.Hour)
+	s.cfg.Now = func() time.Time { return now }
+	without := func(c schemas.Change) schemas.Change {
+		c.Row.GameDate = ""
+		return c
+	}
+	applyPolls(t, s, []schemas.Change{without(said(1, 90, 0, 1))}, []schemas.Change{without(said(1, 90, 0, 2))},
+		[]schemas.Change{without(said(2, 90, 0, 3))}, []schemas.Change{deletes(2, 1, 4)})
+	now = now.Add(time.Hour)
+	require.Equal(t, []pgbooks.QualityUnit{{Game: "A"}}, computeAll(t, s, false))
+	require.Empty(t, computeAll(t, s, false))
+	night := []schemas.GameFacts{{GamePK: "A", GameDate: "2023-11-13", AsOf: 1}}
+	_, _, err := pgbooks.NewGames(s.DB()).Set(t.Context(), night, "schedule.csv")
+	require.NoError(t, err)
+	now = now.Add(time.Hour)
+	require.Equal(t, []pgbooks.QualityUnit{{Game: "A"}}, computeAll(t, s, false))
+	all, err := pgbooks.NewQuality(s.DB()).Arrivals(t.Context(), pgbooks.QualityUnit{Game: "A"})
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, "2023-11-13", all[0].Day)
+	require.Equal(t, []int64{1, 1}, []int64{all[0].Repeats, all[0].Deleted})
+}
+
+func TestAPitchWithoutAGameWhoseDateIsFarFromItsTimeIsJudged(t *testing.T) {
+	s := open(t)
+	s.cfg.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+	applyAll(t, s, pitchOf(1, "", "2021-05-01", 0, 1))
+	s.cfg.Now = time.Now
+	day := pgbooks.QualityUnit{Day: "2021-05-01"}
+	require.Equal(t, []pgbooks.QualityUnit{day}, computeAll(t, s, true))
+	require.Empty(t, computeAll(t, s, true), "it is not computed again and again")
 }

@@ -74,8 +74,7 @@ func (b Quality) Done(ctx context.Context, at time.Time) error {
 func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, error) {
 	where, arg := `game_pk = $1`, u.Game
 	if u.Game == "" {
-		where, arg = `game_pk IS NULL AND event_time >= $1::text::date - 2 AND event_time < $1::text::date + 3
-			AND coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date`, u.Day
+		where, arg = `game_pk IS NULL AND coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date`, u.Day
 	}
 	rows, err := pg.Collect(ctx, b.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches WHERE `+where, arg)
 	if err != nil || u.Game == "" {
@@ -150,7 +149,7 @@ func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]sch
 func (b Quality) Arrivals(ctx context.Context, u QualityUnit) ([]schemas.QualityArrivals, error) {
 	of := `game_pk = $1 AND $2 = ''`
 	if u.Game == "" {
-		of = `$1 = '' AND game_pk IS NULL AND event_time >= $2::text::date - 2 AND event_time < $2::text::date + 3`
+		of = `$1 = '' AND game_pk IS NULL AND coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $2::text::date`
 	}
 	found, err := pg.Collect(ctx, b.db, func(row pgx.CollectableRow) (a schemas.QualityArrivals, err error) {
 		err = row.Scan(pg.Date((*schemas.Text)(&a.Day)), &a.Venue, &a.Repeats, &a.Conflicting, &a.Deleted)

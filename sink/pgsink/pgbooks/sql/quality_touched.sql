@@ -22,6 +22,10 @@ FROM (
     -- guard: quality: an identify touches the game | WHERE updated_at >= $1 AND game_key <> '' -> WHERE false AND updated_at >= $1 AND game_key <> ''
     FROM {schema}.batter_game_totals WHERE updated_at >= $1 AND game_key <> ''
     UNION ALL
+    SELECT game_pk, NULL, updated_at
+    -- guard: quality: a game whose date is loaded is computed again | WHERE g.updated_at >= $1 -> WHERE false AND g.updated_at >= $1
+    FROM {schema}.games g WHERE g.updated_at >= $1 AND EXISTS (SELECT FROM {schema}.quality_games q WHERE q.game_key = g.game_pk)
+    UNION ALL
     SELECT game_key, CASE WHEN game_key = '' THEN day END, 'infinity'
     FROM {schema}.quality_games
     WHERE computed_at < (SELECT max(updated_at) FROM {schema}.players) AND day >= current_date - 60 AND pitches > 0
