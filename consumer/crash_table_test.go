@@ -97,6 +97,28 @@ func TestCrashTableOfTheFirstBatch(t *testing.T) {
 	}
 }
 
+// The same in a rolling change of the core. The processor that takes over is of an older core, and its writes
+// lose against those of the one that died. The rows are published all the same.
+func TestCrashTableOfANewerCore(t *testing.T) {
+	for name, arm := range map[string]func(cl *cluster, w *worker){
+		"postgres landed": func(cl *cluster, w *worker) { cl.after.set(dieAt("apply", 1, w)) },
+		"commit lost":     func(cl *cluster, w *worker) { cl.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
+				cl.store.CoreVersion = 2
+				cl.produce(newScorer(11).records(150)...)
+				first := cl.start(commitEachPoll)
+				arm(cl, first)
+				cl.waitFor("the processor died", first.dead.Load)
+				cl.store.CoreVersion = 1
+				cl.takeOver(first)
+			})
+		})
+	}
+}
+
 // The same during a refill, where no offset is committed: the row published last must be the current one.
 // guard: a store that is filled again moves on when its rows are published
 func TestCrashesDuringARefill(t *testing.T) {

@@ -38,8 +38,9 @@ type PositionMove struct {
 
 // Outcome is what a store of record did with a batch.
 type Outcome struct {
-	// Published are the pitches whose stored state now equals this batch's, sorted by pitch id, for the rows
-	// topic.
+	// Published are the pitches whose stored version now is one of this batch's, sorted by pitch id, for the
+	// rows topic. If a newer core wrote that version, its row is here as it is stored, and the change counts as
+	// superseded all the same.
 	Published []Published
 	// Refused are the changes that the store will never take, with its reasons. They become dead letters.
 	Refused []Refusal
@@ -52,11 +53,12 @@ type Outcome struct {
 
 // Published is the current state of a pitch.
 type Published struct {
-	PitchID    PitchID
-	Row        *StoredRow   // nil if the pitch is deleted
-	Version    Version      // of the measured register
-	Identified Opt[Version] // of the identified register; missing if no identify has arrived
-	Scores     []Score      // of the row; nil if no version of a model scores it
+	PitchID     PitchID
+	Row         *StoredRow   // nil if the pitch is deleted
+	Version     Version      // of the measured register
+	CoreVersion int32        // that wrote the measured register
+	Identified  Opt[Version] // of the identified register; missing if no identify has arrived
+	Scores      []Score      // of the row; nil if no version of a model scores it
 }
 
 // Refusal is a change that the store refuses permanently, and the reason in one line.

@@ -135,13 +135,12 @@ func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
 		was, existed := s.row(r)
 		measured := s.writeMeasured(r, p, &out)
 		identified := s.writeIdentified(r, p, &out)
-		if !measured && !identified {
-			continue
-		}
 		now, exists := s.row(r)
-		touch(touched, was, existed)
-		touch(touched, now, exists)
-		if measured || exists {
+		if measured || identified {
+			touch(touched, was, existed)
+			touch(touched, now, exists)
+		}
+		if measured || identified && exists || s.isOfNewerCore(r, p) {
 			out.Published = append(out.Published, published(p.PitchID, r, now, exists))
 		}
 	}
@@ -168,6 +167,13 @@ func (s *Store) writeMeasured(r *register, p schemas.PitchChanges, out *schemas.
 		return true
 	}
 	return false
+}
+
+// isOfNewerCore reports whether a newer core has stored one of the measured versions; see
+// pgsink.Sink.fromNewerCore.
+func (s *Store) isOfNewerCore(r *register, p schemas.PitchChanges) bool {
+	return r.measured != nil && r.coreVersion > s.CoreVersion &&
+		slices.ContainsFunc(p.Measured, func(c schemas.Change) bool { return c.Version == r.measured.Version })
 }
 
 func (s *Store) writeIdentified(r *register, p schemas.PitchChanges, out *schemas.Outcome) bool {
@@ -204,7 +210,7 @@ func touch(touched map[schemas.PlayerGame]bool, row schemas.StoredRow, exists bo
 }
 
 func published(id schemas.PitchID, r *register, row schemas.StoredRow, exists bool) schemas.Published {
-	p := schemas.Published{PitchID: id, Version: r.measured.Version}
+	p := schemas.Published{PitchID: id, Version: r.measured.Version, CoreVersion: r.coreVersion}
 	if r.identified != nil {
 		p.Identified = schemas.Some(r.identified.Version)
 	}

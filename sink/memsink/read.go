@@ -40,7 +40,8 @@ func (s *Store) Changed(_ context.Context, before []schemas.Published) (now []sc
 			continue
 		}
 		row, exists := s.row(r)
-		if is := published(p.PitchID, r, row, exists); is.Version != p.Version || is.Identified != p.Identified {
+		is := published(p.PitchID, r, row, exists)
+		if is.Version != p.Version || is.CoreVersion != p.CoreVersion || is.Identified != p.Identified {
 			now = append(now, is)
 		}
 	}

@@ -188,8 +188,39 @@ func (t *transaction) queueReplay(b *pgx.Batch) {
 	b.Queue(sqlCountReplay, r.ID, partitions, offsets, fates)
 }
 
-// outcome returns the result of Apply, after the commit.
-func (t *transaction) outcome() schemas.Outcome {
+// lost returns the pitches of which no measured version of the batch was written, and that are not published
+// for their identify.
+func (t *transaction) lost() map[schemas.PitchID]*schemas.PitchChanges {
+	missing := 0
+	for i := range t.batch.Pitches {
+		if len(t.batch.Pitches[i].Measured) > 0 {
+			missing++
+		}
+	}
+	for i := range t.winners {
+		if !t.winners[i].isIdentify() {
+			missing--
+		}
+	}
+	if missing == 0 {
+		return nil
+	}
+	lost := map[schemas.PitchID]*schemas.PitchChanges{}
+	for i := range t.batch.Pitches {
+		if p := &t.batch.Pitches[i]; len(p.Measured) > 0 {
+			lost[p.PitchID] = p
+		}
+	}
+	for i := range t.winners {
+		if w := &t.winners[i]; !w.isIdentify() || w.current {
+			delete(lost, w.change.PitchID)
+		}
+	}
+	return lost
+}
+
+// outcome returns the result of Apply, after the commit. more are published besides those that t has written.
+func (t *transaction) outcome(more []schemas.Published) schemas.Outcome {
 	out := schemas.Outcome{Refused: t.refused, Snapshots: t.snapshots()}
 	for _, p := range t.batch.Pitches {
 		out.Superseded += len(p.Measured)
@@ -199,6 +230,7 @@ func (t *transaction) outcome() schemas.Outcome {
 	for i := range out.Published {
 		out.Published[i].Scores = t.stage.scores[out.Published[i].PitchID]
 	}
+	out.Published = append(out.Published, more...)
 	slices.SortFunc(out.Published, func(a, b schemas.Published) int {
 		return slices.Compare(a.PitchID[:], b.PitchID[:])
 	})
@@ -225,7 +257,7 @@ func (t *transaction) current() (all []schemas.Published) {
 	}
 	for _, row := range t.rows {
 		all = append(all, schemas.Published{
-			PitchID: row.PitchID, Row: &row, Version: row.Version(),
+			PitchID: row.PitchID, Row: &row, Version: row.Version(), CoreVersion: row.CoreVersion,
 			Identified: schemas.Some(identify[row.PitchID].Version),
 		})
 	}
@@ -235,7 +267,9 @@ func (t *transaction) current() (all []schemas.Published) {
 // published returns the current row of a winner: its measures, with the game feed's identifiers over its own.
 func (t *transaction) published(w winner) schemas.Published {
 	c := w.change
-	p := schemas.Published{PitchID: c.PitchID, Version: c.Version, Identified: w.identifiedBy}
+	p := schemas.Published{
+		PitchID: c.PitchID, Version: c.Version, CoreVersion: t.cfg.CoreVersion, Identified: w.identifiedBy,
+	}
 	if c.Op == schemas.OpDelete {
 		return p
 	}

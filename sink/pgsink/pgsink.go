@@ -79,10 +79,19 @@ func (s *Sink) Ping(ctx context.Context) error {
 }
 
 // Apply writes one batch in one transaction and returns its outcome. Applying a batch again, or an older one
-// after a newer one, leads to the same state. On an error nothing was written. Every error is retryable,
-// except schemas.ErrPositionBehind: then the caller must read again from the stored positions.
+// after a newer one, leads to the same state. After an error it is not known whether the batch was written.
+// Every error is retryable, except schemas.ErrPositionBehind: then the caller must read again from the stored
+// positions.
 func (s *Sink) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
-	return retryContended(s.cfg.Log, func() (schemas.Outcome, error) { return s.apply(ctx, b) })
+	t, err := retryContended(s.cfg.Log, func() (*transaction, error) { return s.apply(ctx, b) })
+	if err != nil {
+		return schemas.Outcome{}, err
+	}
+	fromNewer, err := s.fromNewerCore(ctx, t)
+	if err != nil {
+		return schemas.Outcome{}, err
+	}
+	return t.outcome(fromNewer), nil
 }
 
 // retryContended calls f up to five times while its transaction fails because of a concurrent one.
@@ -96,10 +105,11 @@ func retryContended[T any](log *slog.Logger, f func() (T, error)) (T, error) {
 	}
 }
 
-func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+// apply returns the transaction after its commit. Its connection is given back by then.
+func (s *Sink) apply(ctx context.Context, b schemas.Batch) (*transaction, error) {
 	conn, err := s.db.Pool.Acquire(ctx)
 	if err != nil {
-		return schemas.Outcome{}, fmt.Errorf("postgres: %w", pg.HideSecret(err))
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	defer conn.Release()
 	t := s.transaction(ctx, conn.Conn(), b)
@@ -115,9 +125,9 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 	}
 	if err != nil {
 		t.rollback()
-		return schemas.Outcome{}, fmt.Errorf("postgres: %w", err)
+		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return t.outcome(), nil
+	return t, nil
 }
 
 func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch) *transaction {
@@ -175,11 +185,14 @@ func (s *Sink) RepairTotals(
 	return t.snapshots(), nil
 }
 
-var sqlChangedRows = statement("changed_rows")
+var (
+	sqlChangedRows = statement("changed_rows")
+	sqlNewerCore   = statement("newer_core")
+)
 
 // Changed returns the current state of those pitches that another processor has changed since they were
-// published. The caller must publish them again, because the last message about a pitch must be its current
-// row.
+// published, or that another core has computed since. The caller must publish them again, because the last
+// message about a pitch must be its current row.
 func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error) {
 	if len(published) == 0 {
 		return nil, nil
@@ -189,38 +202,84 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 	identified := func(p schemas.Published) *schemas.Version { return value(&p.Identified) }
 	args = append(args, versionArrays(published, measured)...)
 	args = append(args, versionArrays(published, identified)...)
-	var now []schemas.Published
-	err := s.db.InSnapshot(ctx, func(tx *pg.Tx) (err error) {
-		if now, err = pg.Collect(ctx, tx, scanVersions, sqlChangedRows, args...); err != nil || len(now) == 0 {
+	args = append(args, schemas.Map(published, func(p schemas.Published) int32 { return p.CoreVersion }))
+	all := func(schemas.Published) bool { return true }
+	now, err := s.currentPitches(ctx, all, sqlChangedRows, args...)
+	return now, pg.Wrap("changed rows", err)
+}
+
+// fromNewerCore returns the pitches that lost in t against their own version, because a newer core has stored
+// it. They are returned as they are stored, and must be published.
+//
+// While two builds run side by side, a processor of the newer one may write a batch and die before its Kafka
+// transaction ends. One of the older build takes the partition over and reads the records again. It is the
+// last to read them, so if it published nothing, the rows topic would lack these pitches permanently.
+//
+//   - Nothing old or deleted comes back. The pitches are read after the commit, as they are then, a deleted
+//     one as deleted. The caller asks Changed after they are in the topic, as for all others.
+//   - Only what an older core reads again is published once more, as within one core. A change that loses
+//     against another version is not: the processor that read that version publishes it.
+//   - The change stays superseded in the counts of a replay, so these balance.
+//   - A batch in which nothing lost costs nothing. Otherwise one query by primary key finds the newer cores.
+//   - An older build omits the columns that only the newer one knows. `replay --into live` by that brings them.
+func (s *Sink) fromNewerCore(ctx context.Context, t *transaction) ([]schemas.Published, error) {
+	lost := t.lost()
+	// guard: a pitch of a newer core that is read again is published | len(lost) == 0 -> true
+	if len(lost) == 0 {
+		return nil, nil
+	}
+	ids := make([][16]byte, 0, len(lost))
+	for id := range lost {
+		ids = append(ids, id)
+	}
+	isOurs := func(p schemas.Published) bool {
+		for _, c := range lost[p.PitchID].Measured {
+			// guard: of a newer core only what was read again is published | c.Version == p.Version -> true
+			if c.Version == p.Version {
+				return true
+			}
+		}
+		return false
+	}
+	now, err := s.currentPitches(ctx, isOurs, sqlNewerCore, ids, s.cfg.CoreVersion)
+	return now, pg.Wrap("pitches of a newer core", err)
+}
+
+// currentPitches runs sql, which returns pitches with the versions of their registers, and returns those that
+// keep accepts, with their rows and scores of the same snapshot.
+func (s *Sink) currentPitches(
+	ctx context.Context, keep func(schemas.Published) bool, sql string, args ...any,
+) (now []schemas.Published, err error) {
+	err = s.db.InSnapshot(ctx, func(tx *pg.Tx) error {
+		found, err := pg.Collect(ctx, tx, scanVersions, sql, args...)
+		now = slices.DeleteFunc(found, func(p schemas.Published) bool { return !keep(p) })
+		if err != nil || len(now) == 0 {
 			return err
 		}
-		rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows,
-			schemas.Map(now, func(p schemas.Published) [16]byte { return p.PitchID }))
+		ids := schemas.Map(now, func(p schemas.Published) [16]byte { return p.PitchID })
+		rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows, ids)
+		if err != nil {
+			return err
+		}
 		current := map[schemas.PitchID]*schemas.StoredRow{}
 		for i := range rows {
 			current[rows[i].PitchID] = &rows[i]
 		}
-		for i := range now {
-			now[i].Row = current[now[i].PitchID]
-		}
-		if err != nil {
-			return err
-		}
-		scores, err := pg.Collect(ctx, tx, pg.ScanScore, sqlScoresOf,
-			schemas.Map(now, func(p schemas.Published) [16]byte { return p.PitchID }))
+		scores, err := pg.Collect(ctx, tx, pg.ScanScore, sqlScoresOf, ids)
 		byPitch := pg.ByPitch(scores)
 		for i := range now {
-			now[i].Scores = byPitch[now[i].PitchID]
+			now[i].Row, now[i].Scores = current[now[i].PitchID], byPitch[now[i].PitchID]
 		}
 		return err
 	})
-	return now, pg.Wrap("changed rows", err)
+	return now, err
 }
 
 func scanVersions(row pgx.CollectableRow) (p schemas.Published, err error) {
 	var measured, identified pg.VersionRow
 	into := append([]any{(*[16]byte)(&p.PitchID)}, measured.Into()...)
-	err = row.Scan(append(into, identified.Into()...)...)
+	into = append(into, identified.Into()...)
+	err = row.Scan(append(into, &p.CoreVersion)...)
 	p.Version = measured.Version().Value
 	p.Identified = identified.Version()
 	return p, err

@@ -106,6 +106,9 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 
 // guard: version fence of the measured register
 // guard: an older core does not rewrite
+// guard: a pitch of a newer core that is read again is published
+// guard: of a newer core only what was read again is published
+// guard: a row that another core wrote since is published again
 // guard: version fence of the identified register
 // guard: what a row counted for before is computed again
 // guard: players are locked before they are computed

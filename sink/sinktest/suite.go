@@ -48,6 +48,8 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"snapshots in any order give readers the last state":        snapshotsInAnyOrder,
 		"the same batch again changes nothing":                      repeated,
 		"an older core does not rewrite what a newer one wrote":     olderCore,
+		"a version that a newer core wrote is published as stored":  newerCorePublished,
+		"Changed returns rows that a newer core computed since":     changedByNewerCore,
 		"a refused version leaves the version before it current":    predecessorStaysCurrent,
 		"a store restored from an older backup refuses the batch":   restoredOlder,
 		"a position never moves back":                               neverBack,
@@ -332,9 +334,65 @@ func olderCore(t *testing.T, f Fixture) {
 	row.Venue = "as the older core saw it"
 	old.Row = &row
 	out := mustApply(t, f.Open(t, 1), BatchOf(old))
-	require.Empty(t, out.Published)
 	require.Equal(t, 1, out.Superseded)
+	require.Empty(t, out.Snapshots)
+	require.Equal(t, newer.Published[0].Row.Row, publishedOf(t, out, upsert.PitchID).Row.Row)
 	RequireState(t, f.Open(t, 1), []schemas.Change{upsert})
+}
+
+// newerCorePublished has a processor of a newer core that stored a batch and died before it published it. One
+// of an older core reads the records again: an upsert, a delete, and one with an identify. A fourth is stored
+// at a newer version, which another reader publishes.
+func newerCorePublished(t *testing.T, f Fixture) {
+	w := NewGenerator(31, 1)
+	kept, gone, named, corrected := w.Upsert(0, 1), w.Upsert(1, 2), w.Upsert(2, 1), w.Upsert(3, 1)
+	gone.Op, gone.Row = schemas.OpDelete, nil
+	identify := identifyOf(named, schemas.Identifiers{BatterID: schemas.Some[int64](5)})
+	refused := kept
+	row := *kept.Row
+	row.Venue = "bad"
+	refused.Row = &row
+	changes := []schemas.Change{kept, gone, named, identify, w.Upsert(3, 2)}
+	first := mustApply(t, f.Open(t, 2), BatchOf(changes...))
+	require.Len(t, first.Published, 4)
+
+	older := f.Open(t, 1)
+	again := mustApply(t, older, BatchOf(kept, gone, named, corrected, w.Upsert(4, 1)))
+	require.Equal(t, 4, again.Superseded)
+	require.Len(t, again.Published, 4)
+	for _, c := range []schemas.Change{kept, gone, named} {
+		want, got := publishedOf(t, first, c.PitchID), publishedOf(t, again, c.PitchID)
+		require.Equal(t, int32(2), got.CoreVersion)
+		requireSame(t, want, got, "what is published")
+	}
+	now, err := older.Changed(t.Context(), again.Published)
+	require.NoError(t, err)
+	require.Empty(t, now)
+
+	again = mustApply(t, older, BatchOf(named, identify))
+	require.Len(t, again.Published, 1, "once, although its identify is written again")
+	f.Refuse(t, "bad")
+	again = mustApply(t, older, BatchOf(refused))
+	require.Len(t, again.Refused, 1)
+	require.Len(t, again.Published, 1, "what this core cannot store is stored by the newer one")
+}
+
+// changedByNewerCore has a processor whose row was computed again by a newer core before it is in the topic.
+func changedByNewerCore(t *testing.T, f Fixture) {
+	w := NewGenerator(32, 1)
+	upsert, gone := w.Upsert(0, 1), w.Upsert(1, 1)
+	gone.Op, gone.Row = schemas.OpDelete, nil
+	out := mustApply(t, f.Open(t, 1), BatchOf(upsert, gone))
+	mustApply(t, f.Open(t, 2), BatchOf(upsert, gone))
+	now, err := f.Open(t, 1).Changed(t.Context(), out.Published)
+	require.NoError(t, err)
+	require.Len(t, now, 2)
+	is := schemas.Outcome{Published: now}
+	require.Equal(t, int32(2), publishedOf(t, is, upsert.PitchID).Row.CoreVersion)
+	require.Nil(t, publishedOf(t, is, gone.PitchID).Row)
+	now, err = f.Open(t, 1).Changed(t.Context(), now)
+	require.NoError(t, err)
+	require.Empty(t, now, "what Changed returned is current")
 }
 
 func predecessorStaysCurrent(t *testing.T, f Fixture) {
