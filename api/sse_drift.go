@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// driftEvery is the interval at which the drift of players is read whose rows have changed. One is read after
-// another, because a search takes milliseconds of Postgres.
+// driftEvery is the interval of reads of drift. Only players whose rows have changed are read, one after
+// another, because each search takes milliseconds of Postgres.
 const driftEvery = time.Second
 
 // drifts returns the topics of drift. The caller holds mu.
@@ -25,9 +25,9 @@ func (h *hub) drifts() (found []*topic) {
 	return found
 }
 
-// driftIsDue notes the sequence number of the player. The drift is read when it is another one than before,
-// and with always.
-func (t *topic) driftIsDue(always bool, seq int64) {
+// noteDrift notes the sequence number of the player's rows. It makes the drift due if the number is another
+// one than before, or with always.
+func (t *topic) noteDrift(always bool, seq int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// guard: api: the drift of a player is read when his rows have changed | t.seen != seq -> false
@@ -51,8 +51,8 @@ func (h *hub) readDrifts(ctx context.Context) {
 	}
 }
 
-// readDrift reads the drift of a player and publishes it. A player of whom nothing can be compared is absent.
-// Where nobody looks for drift, it returns the problem 404.
+// readDrift reads the drift of a player and publishes it. It publishes absent if the player has too few rows
+// to compare. If this store has no drift at all, it returns the problem 404.
 func (h *hub) readDrift(ctx context.Context, t *topic) error {
 	if _, ok := h.api.cfg.Store.(DriftStore); !ok {
 		return errNoDrift()

@@ -281,7 +281,7 @@ func (h *hub) poll(ctx context.Context) {
 		t.mu.Unlock()
 	}
 	for i, t := range drifts {
-		t.driftIsDue(isOther, seqs[len(players)+i])
+		t.noteDrift(isOther, seqs[len(players)+i])
 	}
 	if isOther || hasMoved {
 		h.wakeGames(isOther)
@@ -304,7 +304,7 @@ func (h *hub) pollStore(ctx context.Context, players, drifts []*topic) {
 	}
 	if isOther, hasMoved := h.compare(source, p.Applied); isOther || hasMoved {
 		for _, t := range drifts {
-			t.driftIsDue(true, -1)
+			t.noteDrift(true, -1)
 		}
 		h.wakeGames(isOther)
 		h.warn(h.read(ctx, players, nil))

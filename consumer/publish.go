@@ -24,9 +24,12 @@ type publisher struct {
 }
 
 // send sends the dead letters and, if all were taken, the rows. It waits for the brokers and returns the
-// first failure, after which the caller must abort the transaction. ctx bounds the records in flight. owned
-// ends earlier, with the batch (a revoke, a shutdown): then the store is not asked any more, and send returns
-// an error. One send runs at a time, because it may lower cfg.DeadLetterMaxBytes without a lock: a commit
+// first failure, after which the caller must abort the transaction.
+//
+// There are two contexts. ctx bounds the waiting for the brokers. owned ends earlier, with the batch (a
+// revoke, a shutdown): then the store is not asked any more, and send returns an error.
+//
+// Only one send may run at a time, because it may lower cfg.DeadLetterMaxBytes without a lock. So a commit
 // waits for the early produce first.
 func (p *publisher) send(
 	ctx, owned context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published,

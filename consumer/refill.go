@@ -35,8 +35,8 @@ type refiller struct {
 var errForeignRecords = errors.New("kafka sent records of a paused partition while another is refilled")
 
 // run refills until the floor is reached, the partition is revoked, or ctx ends. In a replay it ends also
-// when the replay is complete, or has read its part of this partition. The accepted gap of another partition
-// is committed afterwards.
+// when the replay is complete, or has read its part of this partition. The caller commits accepted gaps of
+// other partitions after it.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
 		if r.plain != nil {
@@ -77,6 +77,8 @@ func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetche
 	return nil
 }
 
+// apply writes the records of a poll below the floor, shows them, publishes their rows, and moves the
+// position. After an error any of these steps may have been done or not; all of them may be repeated.
 func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches) (BatchSummary, error) {
 	s := r.session
 	summary := newSummary()
@@ -140,9 +142,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 }
 
 // belowFloor returns the records of a poll below the floor, and how far they reach. The others are read again
-// after the refill.
-//
-// A poll has each partition once at most.
+// after the refill. It looks for one part of the poll only, because a poll has each partition once at most.
 func (r *refiller) belowFloor(
 	at partition, fetches kgo.Fetches,
 ) (records []*kgo.Record, reached reach, err error) {

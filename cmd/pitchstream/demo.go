@@ -17,7 +17,7 @@ import (
 
 type demoCmd struct {
 	For     config.Duration `env:"-" name:"for" placeholder:"TIME" help:"Play for this time, such as 20s or 5m, then print the books and end. Default: until Ctrl-C."`
-	Speed   float64         `env:"-" name:"speed" default:"100" placeholder:"X" help:"Play X times as fast as real games, where pitches are about 30 s apart. Default: 100."`
+	Speed   float64         `env:"-" name:"speed" default:"100" placeholder:"X" help:"Play X times as fast as real games, where pitches are 31 s apart on average. Default: 100."`
 	Games   int             `env:"-" name:"games" default:"2" placeholder:"N" help:"Games played at the same time, 1 to 15. When they are over, those of the next day begin. Default: 2."`
 	Seed    uint64          `env:"-" name:"seed" default:"1" placeholder:"N" help:"Another seed plays other games. Default: 1."`
 	Verbose bool            `env:"-" name:"verbose" help:"Print the processor's log instead of the table."`

@@ -18,7 +18,7 @@ import (
 // simulateCmd plays simulated games into files, standard output or Kafka.
 type simulateCmd struct {
 	Seed     uint64 `env:"-" name:"seed" default:"1" placeholder:"N" help:"Seed of the games: equal seeds give equal games, byte for byte, whatever the stress flags below do to their records. Default: 1."`
-	Core     int    `env:"-" name:"core" default:"2" placeholder:"N" help:"2: bats that are like the game at contact. 1: the bytes that the same seed gave before core 2, whose bats go through the ball. Default: 2."`
+	Core     int    `env:"-" name:"core" default:"2" placeholder:"N" help:"The core that the games are made for. 2: the bat meets the ball as in real games. 1: the bat goes through the ball; the same bytes as builds before core 2. Default: 2."`
 	Games    int    `env:"-" name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches needs."`
 	Pitches  int    `env:"-" name:"pitches" placeholder:"N" help:"Pitches to throw in all, cutting the games short. Default: whole games."`
 	Parallel int    `env:"-" name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
@@ -49,7 +49,7 @@ type simulateCmd struct {
 	Produce  bool   `env:"-" name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, compressed with zstd."`
 
 	Rate     float64 `env:"-" name:"rate" placeholder:"N" group:"How fast" help:"Pitches per second. Default: as fast as possible."`
-	Realtime bool    `env:"-" name:"realtime" group:"How fast" help:"Play at the pace of real games: about 22 s between the pitches of a game."`
+	Realtime bool    `env:"-" name:"realtime" group:"How fast" help:"Play at the pace of real games: pitches of a game are 23 s apart (median), 31 s with the breaks."`
 	Speedup  float64 `env:"-" name:"speedup" placeholder:"X" group:"How fast" help:"Play --realtime X times as fast. Default: 1."`
 
 	Kafka    optionalKafka `embed:"" group:"Kafka"`
@@ -74,7 +74,7 @@ Records with the truth beside them, to measure how accurate a core is (bench acc
 Everything that a stream does to records, for inspection:
   pitchstream simulate --pitches 200 --envelope --duplicates .1 --corrections .1 --deletes .05 --late-ids .2 --poison .1
 
-The summary's counts balance: pitches = rows that stand + pitches deleted, poison = dead letters.`
+The summary's counts balance: pitches = current rows + pitches deleted, poison = dead letters.`
 }
 
 // Validate reports wrong usage. Kong calls it before Run.
@@ -177,6 +177,7 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	return err
 }
 
+// openSink returns the place that the records go to. Its caller ends it through simulation.Run.
 func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (simulation.Sink, error) {
 	line := simulation.Values
 	if c.Envelope {
@@ -201,6 +202,7 @@ func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (simulation.Sink
 	return simulation.ToFile(c.Output, line)
 }
 
+// tallyObject returns the summary for --json.
 func tallyObject(t simulate.Tally, took time.Duration) object {
 	n := t.Records
 	records := object{

@@ -26,7 +26,7 @@ import (
 // Options describe a demo.
 type Options struct {
 	For     time.Duration // time to play; 0 means until the context ends
-	Speed   float64       // 1 is the speed of real games, where pitches are about 30 s apart
+	Speed   float64       // 1 is the speed of real games, where pitches are 31 s apart on average
 	Games   int           // played at the same time, 1 to 15
 	Seed    uint64        // of the simulated games
 	Verbose bool          // write the processor's log to Err instead of a file

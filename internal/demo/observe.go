@@ -52,6 +52,7 @@ type view struct {
 	batters     []schemas.PlayerState
 }
 
+// openObserver connects to the servers. The caller must close o also after an error.
 func openObserver(ctx context.Context, s *servers, settings *processor.Options) (o *observer, err error) {
 	o = &observer{settings: settings}
 	if o.redis, err = redissink.OpenReader(settings.Redis); err != nil {
@@ -89,6 +90,7 @@ func (o *observer) close() error {
 	return errors.Join(errs...)
 }
 
+// look reads the state of all servers. It also remembers a sample for the rate, so one goroutine calls it.
 func (o *observer) look(ctx context.Context, ledger *ledger) (v view, err error) {
 	v.at = time.Now()
 	if v.applied, v.lag, err = o.progress(ctx); err != nil {
