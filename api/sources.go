@@ -227,7 +227,7 @@ func (s *sources) look(
 	ctx context.Context, keys []schemas.PlayerKey,
 ) (found []*schemas.PlayerState, p schemas.Pulse, err error) {
 	t := turnOf(ctx)
-	// guard: turns: many players of one client do not slow the reads of another
+	// guard: turns: many players of one client do not slow the reads of another | len(keys) <= mergedKeys -> true
 	if t == nil || len(keys) <= mergedKeys {
 		t.leave()
 		defer t.back(ctx)
