@@ -2,7 +2,9 @@ package consumer
 
 import (
 	"cmp"
+	"context"
 	"runtime"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,8 +24,8 @@ const (
 
 // decode transforms every record, on several goroutines, and returns the results in their order. There may be
 // more results than records, because one placeholder stands for all packed records of a batch. An error is a
-// batch that cannot be unpacked again.
-func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
+// batch that cannot be unpacked again, or that ctx has ended while the schema registry did not answer.
+func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 	defer cfg.observeStep("decode", cfg.Now())
 	workers := cfg.Workers
 	if workers <= 0 {
@@ -31,9 +33,10 @@ func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 	}
 	left := keptPollBytes // no lock: Map passes packed records one after the other
 	limit := cmp.Or(cfg.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
-	return kafkaread.Map(records, limit, workers, func(rec schemas.Record, isPacked bool) Decoded {
+	t := transformer{cfg: cfg}
+	decoded, err := kafkaread.Map(records, limit, workers, func(rec schemas.Record, isPacked bool) Decoded {
 		d := Decoded{Record: rec, Bytes: int(rec.Size())}
-		d.Change, d.Rejection = features.Transform(rec, cfg.Limits)
+		d.Change, d.Rejection = t.transform(ctx, rec)
 		if isPacked {
 			// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(left, kafkaread.KeptBytes)) -> limit
 			d.Record = kafkaread.Cut(rec, max(keptLeastBytes, min(left, kafkaread.KeptBytes)))
@@ -41,6 +44,46 @@ func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 		}
 		return d
 	})
+	return decoded, cmp.Or(err, t.failed.get())
+}
+
+// transformer transforms the records of one poll.
+type transformer struct {
+	cfg    *Config
+	failed firstError
+	// waiting is held by the one goroutine that asks a registry that does not answer, so that it is asked, and
+	// the log written, once for all of them.
+	waiting sync.Mutex
+}
+
+// transform returns the change or the rejection of a record. If ctx ends before the schema registry answers,
+// it notes that in failed, and its results must not be used.
+func (t *transformer) transform(
+	ctx context.Context, rec schemas.Record,
+) (schemas.Change, *features.Rejection) {
+	if t.cfg.Transform == nil {
+		return features.Transform(rec, t.cfg.Limits)
+	}
+	if t.failed.get() != nil {
+		return schemas.Change{}, nil
+	}
+	change, rejection, err := t.cfg.Transform(ctx, rec, t.cfg.Limits)
+	if err == nil {
+		return change, rejection
+	}
+	type result struct {
+		change    schemas.Change
+		rejection *features.Rejection
+	}
+	t.waiting.Lock()
+	defer t.waiting.Unlock()
+	// guard: registry: a registry that is down makes no dead letter | instead r := result{rejection: &features.Rejection{Message: err.Error()}}
+	r, err := retry(ctx, t.cfg, "schema-registry", func() (r result, err error) {
+		r.change, r.rejection, err = t.cfg.Transform(ctx, rec, t.cfg.Limits)
+		return r, err
+	})
+	t.failed.keep(err)
+	return r.change, r.rejection
 }
 
 // size returns the bytes of a record that are in memory: of one that was cut, less than Record.Size.

@@ -2,11 +2,20 @@ package consumer
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // recycledAndUntouched are records whose bytes are overwritten after they were decoded and let go, and the
@@ -66,7 +75,60 @@ func cloned(headers []kgo.RecordHeader) []kgo.RecordHeader {
 
 func transformed(t *testing.T, r *kgo.Record) Decoded {
 	t.Helper()
-	decoded, err := decode(&Config{Now: time.Now, Observer: NopObserver{}}, []*kgo.Record{r})
+	decoded, err := decode(t.Context(), &Config{Now: time.Now, Observer: NopObserver{}}, []*kgo.Record{r})
 	require.NoError(t, err)
 	return decoded[0]
+}
+
+// conditionLog keeps the conditions that are reported.
+type conditionLog struct {
+	NopObserver
+	mu   sync.Mutex
+	seen []string
+}
+
+func (c *conditionLog) Condition(name string, ok bool, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, fmt.Sprintf("%s %v %s", name, ok, reason))
+}
+
+// guard: registry: a registry that is down makes no dead letter
+func TestARegistryThatIsDownIsAskedUntilItAnswers(t *testing.T) {
+	var records []*kgo.Record
+	for range 100 {
+		records = append(records, &kgo.Record{Topic: rawTopic, Value: []byte(`{`)})
+	}
+	var asked atomic.Int64
+	watch := &conditionLog{}
+	cfg := &Config{Now: time.Now, Observer: watch, Log: slog.New(slog.DiscardHandler), Workers: 4}
+	want := &features.Rejection{Code: schemas.CodeMalformedJSON, Message: "the registry has said so"}
+	cfg.Transform = func(
+		context.Context, schemas.Record, features.Limits,
+	) (schemas.Change, *features.Rejection, error) {
+		if asked.Add(1) <= 8 {
+			return schemas.Change{}, nil, errors.New("connection refused")
+		}
+		return schemas.Change{}, want, nil
+	}
+	decoded, err := decode(t.Context(), cfg, records)
+	require.NoError(t, err)
+	for _, d := range decoded {
+		require.Same(t, want, d.Rejection)
+	}
+	require.Equal(t, "schema-registry false connection refused", watch.seen[0])
+	require.Equal(t, "schema-registry true ", watch.seen[len(watch.seen)-1])
+}
+
+func TestABatchIsDroppedThatEndsWhileTheRegistryIsDown(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cfg := &Config{Now: time.Now, Observer: NopObserver{}, Log: slog.New(slog.DiscardHandler), Workers: 4}
+	cfg.Transform = func(
+		context.Context, schemas.Record, features.Limits,
+	) (schemas.Change, *features.Rejection, error) {
+		cancel(errRevoked)
+		return schemas.Change{}, nil, errors.New("connection refused")
+	}
+	_, err := decode(ctx, cfg, []*kgo.Record{{Value: []byte(`{`)}, {Value: []byte(`{`)}})
+	require.ErrorIs(t, err, errRevoked)
 }

@@ -134,7 +134,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
 	var err error
-	if read.records, err = decode(p.cfg, records); err != nil {
+	if read.records, err = decode(p.work, p.cfg, records); err != nil {
 		return nil, err
 	}
 	if !s.keepsBytes.Load() {

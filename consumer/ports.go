@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -58,6 +59,13 @@ type Encoder interface {
 	Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *kgo.Record
 	Row(p schemas.Published) *kgo.Record
 }
+
+// Transform is features.Transform, or one that first reads what the core cannot, as the prefix of a schema
+// registry. Its errors are a server's, never the record's: the record is transformed again, for as long as it
+// takes. It is called by several goroutines.
+type Transform func(
+	ctx context.Context, rec schemas.Record, limits features.Limits,
+) (schemas.Change, *features.Rejection, error)
 
 // Observer is notified of the work of a processor, from several goroutines. Every method must return at once.
 // NopObserver does nothing.

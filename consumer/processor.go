@@ -41,6 +41,8 @@ type Config struct {
 	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
 	Client []kgo.Opt
 	Limits features.Limits
+	// Transform reads the records; nil: features.Transform, without a schema registry.
+	Transform Transform
 	// PollMaxRecords bounds a poll; 0: 2,000.
 	PollMaxRecords int
 	// StoreMaxRecords bounds the records that go to the store in one transaction; 0: four polls. Each

@@ -190,7 +190,7 @@ func (p *packer) flush(ctx context.Context) error {
 	return p.client.Flush(ctx)
 }
 
-// firstError keeps the first failure of the records that are produced.
+// firstError keeps the first failure of records.
 type firstError struct {
 	mu  sync.Mutex
 	err error // guarded by mu
@@ -206,6 +206,11 @@ func (f *firstError) note(r *kgo.Record, err error) {
 		err = fmt.Errorf("topic %s refuses a record of %d bytes: raise its max.message.bytes: %w",
 			r.Topic, len(r.Value), err)
 	}
+	f.keep(err)
+}
+
+// keep keeps err if it is the first one that is not nil.
+func (f *firstError) keep(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err == nil {

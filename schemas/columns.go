@@ -100,3 +100,6 @@ func columnsOf(section string) (columns []Column) {
 	}
 	return columns
 }
+
+// IsNullable reports whether the column may be missing.
+func (c Column) IsNullable() bool { return !strings.HasPrefix(c.Missing, "never") }

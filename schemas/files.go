@@ -33,6 +33,19 @@ const (
 	DeadLetterSchema = "jsonschema/letter.schema.json"
 )
 
+// RegistrySchemas are the schemas of a row for a schema registry, beside RowSchema, under the names below.
+// They are generated from StoredColumns by go run ./cmd/gendocs.
+//
+//go:embed registry/row.avsc registry/row.proto
+var RegistrySchemas embed.FS
+
+// Names of the files in RegistrySchemas.
+const (
+	RowAvroSchema = "registry/row.avsc"
+	// RowProtobufSchema has the numbers of the fields. A column keeps its number for ever.
+	RowProtobufSchema = "registry/row.proto"
+)
+
 // ReleasedSchemas are the JSON Schemas as the last release published them, under jsonschema/released/vMAJOR/.
 // The present ones must stay compatible with them. They change when a release is made, and only then.
 //

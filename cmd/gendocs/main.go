@@ -1,5 +1,5 @@
 // Command gendocs writes every generated file: the tables of docs/DATA.md and docs/WAREHOUSE.md, the dbt
-// source, the JSON Schema of a row and the API's document. Run it from the project's root after a change of
+// source, the schemas of a row and the API's document. Run it from the project's root after a change of
 // schemas/columns.txt or of the API:
 //
 //	go run ./cmd/gendocs
@@ -28,6 +28,12 @@ var generated = map[string]func(before []byte) ([]byte, error){
 	"docs/openapi.json":                 func([]byte) ([]byte, error) { return api.Document("1") },
 	"docs/warehouse/models/sources.yml": func([]byte) ([]byte, error) { return dbtSources(), nil },
 	"schemas/" + schemas.RowSchema:      storedRowSchema,
+	"schemas/" + schemas.RowAvroSchema: func([]byte) ([]byte, error) {
+		return rowAvro(schemas.StoredColumns)
+	},
+	"schemas/" + schemas.RowProtobufSchema: func(before []byte) ([]byte, error) {
+		return rowProtobuf(schemas.StoredColumns, before)
+	},
 }
 
 func storedRowSchema([]byte) ([]byte, error) { return rowSchema(schemas.StoredColumns) }

@@ -108,13 +108,12 @@ func columnSchema(c schemas.Column) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	nullable := !strings.HasPrefix(c.Missing, "never")
 	o := object{{"description", c.Comment()}, {"$comment", "from: " + c.Source}}
 	for _, m := range append(object{{"type", jsonTypes[c.SQL]}}, limits...) {
 		switch words, isEnum := m.value.([]string); {
-		case m.key == "type" && nullable:
+		case m.key == "type" && c.IsNullable():
 			m.value = []any{m.value, "null"}
-		case isEnum && nullable:
+		case isEnum && c.IsNullable():
 			values := []any{}
 			for _, w := range words {
 				values = append(values, w)

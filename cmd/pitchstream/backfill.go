@@ -29,16 +29,21 @@ type backfillSettings struct {
 	File string `arg:"" name:"file" help:"YAML or JSON file that describes the backfill."`
 	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 
-	Kafka    config.Kafka    `embed:"" group:"Kafka"`
-	Topics   config.Topics   `embed:"" group:"Kafka"`
-	Postgres config.Postgres `embed:"" group:"Postgres"`
-	Redis    config.Redis    `embed:"" group:"Redis"`
-	Limits   config.Limits   `embed:"" group:"Processing"`
-	Memory   config.Memory   `embed:"" group:"Processing"`
-	Log      config.Log      `embed:"" group:"Operation"`
+	Kafka    config.Kafka          `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Postgres config.Postgres       `embed:"" group:"Postgres"`
+	Redis    config.Redis          `embed:"" group:"Redis"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Rows     config.Rows           `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
+	Memory   config.Memory         `embed:"" group:"Processing"`
+	Log      config.Log            `embed:"" group:"Operation"`
 }
 
 func (c *backfillSettings) options(log *slog.Logger) (o backfill.Options, err error) {
+	if err = c.Rows.Check(c.Registry); err != nil {
+		return o, err
+	}
 	o = backfill.Options{By: terminal.User(), Log: log}
 	if o.Spec, err = backfill.ReadSpec(c.File); err != nil {
 		return o, err
@@ -47,13 +52,16 @@ func (c *backfillSettings) options(log *slog.Logger) (o backfill.Options, err er
 	r := &replayCmd{
 		From: replay.Position, To: replay.End, Into: o.Spec.Target, Letters: true,
 		Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis,
-		Limits: c.Limits, Memory: c.Memory, Log: c.Log, AdminAddr: config.Off,
+		Limits: c.Limits, Memory: c.Memory, Log: c.Log, AdminAddr: config.Off, Registry: c.Registry, Rows: c.Rows,
 	}
 	if o.Replay, err = r.options(log); err != nil {
 		return o, err
 	}
 	client, err := c.Kafka.Options()
-	o.Load = load.Options{Client: client, Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes)}
+	o.Load = load.Options{
+		Client: client, Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes),
+		Registry: o.Replay.Processor.Registry,
+	}
 	return o, err
 }
 

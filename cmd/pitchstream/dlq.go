@@ -32,11 +32,12 @@ type dlqCmd struct {
 type dlqServers struct {
 	Timeout config.Duration `env:"-" name:"timeout" default:"1h" placeholder:"TIME" help:"End after that long, in any case; what was done is written down. Default: 1h."`
 
-	Kafka    config.Kafka     `embed:"" group:"Kafka"`
-	Topics   config.Topics    `embed:"" group:"Kafka"`
-	Archive  config.Archive   `embed:"" group:"Kafka"`
-	Postgres optionalPostgres `embed:"" group:"Postgres"`
-	Limits   config.Limits    `embed:"" group:"Processing"`
+	Kafka    config.Kafka          `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Archive  config.Archive        `embed:"" group:"Kafka"`
+	Postgres optionalPostgres      `embed:"" group:"Postgres"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
 }
 
 // dlqFilter holds the flags that select dead letters.
@@ -139,6 +140,9 @@ func (s *dlqServers) run(ctx context.Context, f *dlqFilter, r dlqRun) error {
 		Limits:   coreLimits(s.Limits), By: whoAmI(), Build: obs.Build(),
 	}
 	if o.Client, err = s.Kafka.Options(); err != nil {
+		return err
+	}
+	if o.Registry, err = s.Registry.Open(); err != nil {
 		return err
 	}
 	if s.Postgres.URL.Reveal() != "" {

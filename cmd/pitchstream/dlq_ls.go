@@ -64,8 +64,6 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 	return c.Servers.run(ctx, &c.Which, dlqRun{progress: bar.Set, coreOnly: true, do: list})
 }
 
-const noCode = "(no code)"
-
 func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "letter"), topic, statusText(r.Sums))
@@ -84,7 +82,7 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	}
 	for _, g := range r.Groups {
 		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters),
-			cmp.Or(terminal.TextOrBytes([]byte(g.Shape)), terminal.TextOrBytes([]byte(g.Code)), noCode))
+			cmp.Or(terminal.TextOrBytes([]byte(g.Shape)), terminal.TextOrBytes([]byte(g.Code)), deadletter.NoCode))
 		fmt.Fprintf(w, "       %s", statusText(g.Sums))
 		if g.Tried > 0 {
 			fmt.Fprintf(w, ", %s of them tried with this build", terminal.Count(g.Tried))
@@ -151,7 +149,7 @@ func codesOf(counts map[schemas.Code]int64) string {
 	var b strings.Builder
 	for _, c := range append(slices.Clone(schemas.Codes), "") {
 		if n := counts[c]; n > 0 {
-			fmt.Fprintf(&b, " %s %s", cmp.Or(string(c), noCode), terminal.Count(n))
+			fmt.Fprintf(&b, " %s %s", cmp.Or(string(c), deadletter.NoCode), terminal.Count(n))
 		}
 	}
 	return b.String()

@@ -164,7 +164,7 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 			superseded = ", " + terminal.Count(g.Superseded) + " superseded"
 		}
 		fmt.Fprintf(std.text(), "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
-			terminal.Count(g.Selected), superseded, cmp.Or(g.Shape, string(g.Code), noCode))
+			terminal.Count(g.Selected), superseded, cmp.Or(g.Shape, string(g.Code), deadletter.NoCode))
 	}
 	if r.Tried > 0 && !c.Again {
 		fmt.Fprintln(std.Out, triedText(r.Tried))

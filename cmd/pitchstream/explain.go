@@ -31,11 +31,12 @@ type explainCmd struct {
 	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 	Timeout config.Duration `env:"-" name:"timeout" default:"10m" placeholder:"TIME" help:"End after that long, in any case. Default: 10m."`
 
-	Kafka    optionalKafka    `embed:"" group:"Kafka"`
-	Topics   config.Topics    `embed:"" group:"Kafka"`
-	Archive  config.Archive   `embed:"" group:"Kafka"`
-	Postgres optionalPostgres `embed:"" group:"Postgres"`
-	Limits   config.Limits    `embed:"" group:"Processing"`
+	Kafka    optionalKafka         `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Archive  config.Archive        `embed:"" group:"Kafka"`
+	Postgres optionalPostgres      `embed:"" group:"Postgres"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
 }
 
 // Help returns the text of explain --help below its first line.
@@ -102,7 +103,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	var p *explain.Pitch
 	var err error
 	if c.Pitch == "-" {
-		p, err = c.standardInput(std.In)
+		p, err = c.standardInput(ctx, std.In)
 	} else {
 		p, err = c.find(ctx, std)
 	}
@@ -128,7 +129,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 // standardInput explains one record without any server.
-func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
+func (c *explainCmd) standardInput(ctx context.Context, in io.Reader) (*explain.Pitch, error) {
 	limit := int64(c.Limits.MaxRecordBytes) + 1<<20
 	value, err := io.ReadAll(io.LimitReader(in, limit))
 	if err != nil {
@@ -145,7 +146,11 @@ func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
 	if c.Game != "" {
 		rec.Key = []byte(c.Game)
 	}
-	return explain.One(rec, coreLimits(c.Limits)), nil
+	registry, err := c.Registry.Open()
+	if err == nil {
+		rec, _, err = registry.Plain(ctx, rec, coreLimits(c.Limits))
+	}
+	return explain.One(rec, coreLimits(c.Limits)), err
 }
 
 func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, error) {
@@ -154,11 +159,15 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	if err != nil {
 		return nil, err
 	}
+	registry, err := c.Registry.Open()
+	if err != nil {
+		return nil, err
+	}
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
 	defer bar.Stop()
 	p, err := explain.Find(ctx, id, explain.Options{
 		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: coreLimits(c.Limits),
-		Archive: c.Archive.Place(),
+		Archive: c.Archive.Place(), Registry: registry,
 		Postgres: pgread.Config{
 			URL: config.Postgres(c.Postgres).Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
 		},

@@ -27,9 +27,10 @@ type loadCmd struct {
 	State     string  `env:"-" placeholder:"FILE" help:"Remember the acknowledged records in FILE, so that the same command continues there. Written every few seconds and at the end."`
 	JSON      bool    `env:"-" name:"json" help:"Print the summary as one JSON object."`
 
-	Kafka  optionalKafka `embed:"" group:"Kafka"`
-	Topics config.Topics `embed:"" group:"Kafka"`
-	Limits config.Limits `embed:"" group:"Kafka"`
+	Kafka    optionalKafka         `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Limits   config.Limits         `embed:"" group:"Kafka"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
 
 	timestamp load.Timestamp // parsed by Validate
 }
@@ -127,6 +128,9 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 		Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes), ProgressTo: std.Err,
 	}
 	var err error
+	if o.Registry, err = c.Registry.Open(); err != nil {
+		return err
+	}
 	if !c.Check {
 		if o.Client, err = config.Kafka(c.Kafka).Options(); err != nil {
 			return err

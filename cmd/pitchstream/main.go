@@ -220,7 +220,7 @@ type commands struct {
 
 	Bench      benchCmd      `cmd:"" group:"This program" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
 	Alerts     alertsCmd     `cmd:"" group:"This program" help:"Print the alerts and recording rules for Prometheus, with links to the runbooks."`
-	Schema     schemaCmd     `cmd:"" group:"This program" help:"The JSON Schemas of record, row and dead letter: ls, show."`
+	Schema     schemaCmd     `cmd:"" group:"This program" help:"The schemas of record, row and dead letter: ls, show; those of a schema registry: check, register."`
 	Version    versionCmd    `cmd:"" group:"This program" help:"Print the version of this build, its commit and date, and the versions of Go and of its core."`
 	Completion completionCmd `cmd:"" group:"This program" help:"Write the completion for a shell: completion bash, zsh or fish."`
 	Man        manCmd        `cmd:"" group:"This program" help:"Write the manual page: pitchstream man | man -l -."`

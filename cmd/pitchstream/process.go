@@ -30,6 +30,8 @@ type processCmd struct {
 	JSON        bool   `env:"-" name:"json" help:"Print the report as one JSON object, as in report.json."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all."`
 
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+
 	MaxRecordBytes config.Bytes `env:"PITCHSTREAM_MAX_RECORD_BYTES" name:"max-record-bytes" default:"16MiB" placeholder:"SIZE" help:"The largest record, in bytes (16MiB, 1048576): a larger one is rejected, too_large. Default: 16MiB. The limit of run gives the same rows."`
 }
 
@@ -103,6 +105,10 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, MaxRecordBytes: int(c.MaxRecordBytes),
 		Output: c.Output, Format: format, Percentiles: c.Percentiles,
 		Workers: runtime.GOMAXPROCS(0), Build: obs.Build(), ProgressTo: std.Err,
+	}
+	var err error
+	if o.Registry, err = c.Registry.Open(); err != nil {
+		return err
 	}
 	report, err := fileprocess.Run(ctx, o)
 	switch {

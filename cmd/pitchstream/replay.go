@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -37,16 +36,18 @@ type replayCmd struct {
 	Parallel   int             `name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
 	JSON       bool            `env:"-" name:"json" help:"Print the report as one JSON object."`
 
-	Kafka    config.Kafka    `embed:"" group:"Kafka"`
-	Topics   config.Topics   `embed:"" group:"Kafka"`
-	Archive  config.Archive  `embed:"" group:"Kafka"`
-	Postgres config.Postgres `embed:"" group:"Postgres"`
-	Redis    config.Redis    `embed:"" group:"Redis"`
-	Limits   config.Limits   `embed:"" group:"Processing"`
-	Memory   config.Memory   `embed:"" group:"Processing"`
-	Breaker  config.Breaker  `embed:"" group:"Processing"`
-	Instance config.Instance `embed:"" group:"Processing"`
-	Log      config.Log      `embed:"" group:"Operation"`
+	Kafka    config.Kafka          `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Archive  config.Archive        `embed:"" group:"Kafka"`
+	Postgres config.Postgres       `embed:"" group:"Postgres"`
+	Redis    config.Redis          `embed:"" group:"Redis"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Rows     config.Rows           `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
+	Memory   config.Memory         `embed:"" group:"Processing"`
+	Breaker  config.Breaker        `embed:"" group:"Processing"`
+	Instance config.Instance       `embed:"" group:"Processing"`
+	Log      config.Log            `embed:"" group:"Operation"`
 
 	AdminAddr config.Addr `name:"admin-addr" default:"off" placeholder:"HOST:PORT" group:"Operation" help:"With --follow: address of /healthz, /readyz, /metrics; off for none. Default: off."`
 }
@@ -121,7 +122,7 @@ func (c *replayCmd) Validate() error {
 	case c.MaxLiveLag <= 0:
 		return fmt.Errorf("--max-live-lag=%v: want more than 0", time.Duration(c.MaxLiveLag))
 	}
-	return nil
+	return c.Rows.Check(c.Registry)
 }
 
 // Run replays, prints the report, and then follows, if --follow asks for it.
@@ -148,7 +149,7 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 		e.SetIndent("", "  ")
 		err = e.Encode(r)
 	} else {
-		printReplay(std.text(), r)
+		r.Print(std.text())
 	}
 	if err = errors.Join(err, r.Err()); err != nil || !c.Follow || ctx.Err() != nil {
 		return err
@@ -180,6 +181,7 @@ func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 	}
 	p := &runCmd{
 		Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis, Limits: c.Limits, Memory: c.Memory,
+		Registry: c.Registry, Rows: c.Rows,
 		Breaker: c.Breaker, Instance: c.Instance, Log: c.Log, AdminAddr: c.AdminAddr, PollMaxRecords: 2000,
 	}
 	o.Processor, err = p.options(c.Into, log)
@@ -198,38 +200,4 @@ func gameDates(text string) (from, to string, err error) {
 		}
 	}
 	return from, to, nil
-}
-
-// printReplay prints the report: the counts, their sum as an equation, and what is missing.
-func printReplay(w io.Writer, r replay.Report) {
-	state, word := "at its end", "balances"
-	if !r.Finished {
-		state = "not at its end"
-	}
-	if !r.Balances {
-		word = "DOES NOT BALANCE"
-	}
-	if len(r.Missing) > 0 {
-		word += ", BUT NOT COMPLETE"
-	}
-	c := r.Counts
-	records, took := terminal.Counted(c.Records, "record"), terminal.Duration(r.Seconds)
-	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, records, took)
-	var summands []string
-	for _, line := range []terminal.CountOf{
-		{N: c.Rows, What: "rows"},
-		{N: c.Deletes, What: "deletes"},
-		{N: c.IDs, What: "ids"},
-		{N: c.Letters, What: "letters"},
-		{N: c.Superseded, What: "superseded"},
-		{N: c.Duplicates, What: "duplicates"},
-	} {
-		fmt.Fprintf(w, "  %-10s %s\n", line.What, terminal.Count(line.N))
-		summands = append(summands, terminal.Count(line.N))
-	}
-	fmt.Fprintf(w, "%s: %s = %s\n", word, terminal.Count(c.Records), strings.Join(summands, " + "))
-	for _, gap := range r.Missing {
-		fmt.Fprintf(w, "missing: %s of partition %d, offsets %d to %d, are no longer in the topic\n",
-			terminal.Counted(gap.To-gap.From, "record"), gap.Partition, gap.From, gap.To-1)
-	}
 }

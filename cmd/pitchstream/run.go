@@ -13,23 +13,26 @@ import (
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 )
 
 // runCmd is one processor, until it is stopped.
 type runCmd struct {
-	Kafka    config.Kafka      `embed:"" group:"Kafka"`
-	Topics   config.Topics     `embed:"" group:"Kafka"`
-	Postgres config.Postgres   `embed:"" group:"Postgres"`
-	Redis    config.Redis      `embed:"" group:"Redis"`
-	Limits   config.Limits     `embed:"" group:"Processing"`
-	Memory   config.Memory     `embed:"" group:"Processing"`
-	Breaker  config.Breaker    `embed:"" group:"Processing"`
-	Instance config.Instance   `embed:"" group:"Processing"`
-	Member   config.Membership `embed:"" group:"Processing"`
-	Target   config.TargetName `embed:"" group:"Processing"`
-	Log      config.Log        `embed:"" group:"Operation"`
-	Tracing  config.Tracing    `embed:"" group:"Operation"`
-	Admin    config.Admin      `embed:"" group:"Operation"`
+	Kafka    config.Kafka          `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Postgres config.Postgres       `embed:"" group:"Postgres"`
+	Redis    config.Redis          `embed:"" group:"Redis"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Rows     config.Rows           `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
+	Memory   config.Memory         `embed:"" group:"Processing"`
+	Breaker  config.Breaker        `embed:"" group:"Processing"`
+	Instance config.Instance       `embed:"" group:"Processing"`
+	Member   config.Membership     `embed:"" group:"Processing"`
+	Target   config.TargetName     `embed:"" group:"Processing"`
+	Log      config.Log            `embed:"" group:"Operation"`
+	Tracing  config.Tracing        `embed:"" group:"Operation"`
+	Admin    config.Admin          `embed:"" group:"Operation"`
 
 	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll. A transaction in Postgres holds up to four polls. Default: 2000."`
@@ -68,7 +71,7 @@ func (c *runCmd) Validate() error {
 	if c.ChangesKeep <= 0 || c.ChangesMost <= 0 {
 		return errors.New("--changes-keep and --changes-most: want more than 0")
 	}
-	return nil
+	return c.Rows.Check(c.Registry)
 }
 
 // options returns the options of a processor of this target. It derives the names of group, topics, schema
@@ -87,6 +90,10 @@ func (c *runCmd) options(target string, log *slog.Logger) (o processor.Options, 
 	if o.Redis, err = redisConfig(c.Redis); err != nil {
 		return o, err
 	}
+	if o.Registry, err = c.Registry.Open(); err != nil {
+		return o, err
+	}
+	o.RowsFormat, o.RowsMustExist = schemaregistry.Format(c.Rows.Format), !c.Rows.AutoRegister
 	o.Postgres = storeConfig(c.Postgres)
 	o.Group, o.InstanceID, o.StatefulSet = c.Kafka.Group, c.Instance.InstanceID, c.Member.StatefulSet
 	o.RawTopic, o.RowsTopic, o.DeadTopic = c.Topics.TopicRaw, c.Topics.TopicRows, c.Topics.TopicDead

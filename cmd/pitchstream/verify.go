@@ -26,13 +26,14 @@ type verifyCmd struct {
 	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int             `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
-	Kafka    optionalKafka     `embed:"" group:"Kafka"`
-	Topics   config.Topics     `embed:"" group:"Kafka"`
-	Archive  config.Archive    `embed:"" group:"Kafka"`
-	Postgres config.Postgres   `embed:"" group:"Postgres"`
-	Redis    optionalRedis     `embed:"" group:"Redis"`
-	Limits   config.Limits     `embed:"" group:"Processing"`
-	Target   config.TargetName `embed:"" group:"Processing"`
+	Kafka    optionalKafka         `embed:"" group:"Kafka"`
+	Topics   config.Topics         `embed:"" group:"Kafka"`
+	Archive  config.Archive        `embed:"" group:"Kafka"`
+	Postgres config.Postgres       `embed:"" group:"Postgres"`
+	Redis    optionalRedis         `embed:"" group:"Redis"`
+	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Limits   config.Limits         `embed:"" group:"Processing"`
+	Target   config.TargetName     `embed:"" group:"Processing"`
 }
 
 // Help is the text of verify --help below its first line.
@@ -134,6 +135,9 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 		Limits: coreLimits(c.Limits), Archive: c.Archive.Place(), Wait: time.Duration(c.Wait),
 	}
 	if o.Kafka.Client, err = kafka.Options(); err != nil {
+		return err
+	}
+	if o.Kafka.Registry, err = c.Registry.Open(); err != nil {
 		return err
 	}
 	bars := partProgress{w: std.Err}

@@ -73,7 +73,11 @@ func (p *watchedProcessor) run(ctx context.Context, o processor.Options, store c
 		return err
 	}
 	cfg.Observer = p.observer
-	return lifecycle.Run(ctx, consumer.New(cfg, store, keeper, o.Encoder()).Run, keeper.Run)
+	encoder, err := o.Encoder(ctx, own)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	return lifecycle.Run(ctx, consumer.New(cfg, store, keeper, encoder).Run, keeper.Run)
 }
 
 // stallLimit is the longest time without a commit. After it the stage fails.

@@ -35,6 +35,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -69,9 +70,10 @@ type Options struct {
 	// CoreOnly skips the question whether the store would refuse a row that passes the core.
 	CoreOnly bool
 	Limits   features.Limits
-	By       string           // who decides, user@host
-	Build    string           // of this program
-	Now      func() time.Time // nil: time.Now
+	Registry *schemaregistry.Client // for records with its prefix; nil: none
+	By       string                 // who decides, user@host
+	Build    string                 // of this program
+	Now      func() time.Time       // nil: time.Now
 	// Progress, if not nil, is called with the number of dead letters read and of offsets to read.
 	Progress func(done, total int64)
 }

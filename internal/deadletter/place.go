@@ -58,7 +58,15 @@ func (l *Letter) named(message string) Place {
 			return Place{Path: m[1], Header: true, From: -1, To: -1}
 		}
 	}
-	from, to, whole := locate(l.Value, m[1])
+	// The JSON of a value with a schema registry's prefix begins behind it.
+	skip := 0
+	if len(l.Value) > 5 && l.Value[0] == 0 {
+		skip = 5
+	}
+	from, to, whole := locate(l.Value[skip:], m[1])
+	if from >= 0 {
+		from, to = from+skip, to+skip
+	}
 	return Place{Path: m[1], From: from, To: to, Parent: !whole}
 }
 

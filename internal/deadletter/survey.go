@@ -7,11 +7,10 @@ import (
 	"errors"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -286,7 +285,9 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	if err := d.completeAll(ctx, batch); err != nil {
 		return err
 	}
-	d.runCore(batch)
+	if err := d.runCore(ctx, batch); err != nil {
+		return err
+	}
 	var passing []*judged
 	for _, l := range batch {
 		if l.Outcome == Passes {
@@ -320,25 +321,29 @@ func (d *Desk) completeAll(ctx context.Context, batch []*judged) error {
 	return nil
 }
 
-// runCore runs the core on all records, on all processors.
-func (d *Desk) runCore(batch []*judged) {
-	var wg sync.WaitGroup
+// runCore runs the core on all records, on all processors. An error is the schema registry's.
+func (d *Desk) runCore(ctx context.Context, batch []*judged) error {
+	wg, ctx := errgroup.WithContext(ctx)
 	workers := max(1, min(runtime.GOMAXPROCS(0), len(batch)))
 	for w := range workers {
-		wg.Go(func() {
+		wg.Go(func() error {
 			for i := w; i < len(batch); i += workers {
 				l := batch[i]
 				if l.Outcome != NotAsked {
 					continue
 				}
-				change, rejection := features.Transform(l.Record(), d.o.Limits)
+				change, rejection, err := d.o.Registry.Transform(ctx, l.Record(), d.o.Limits)
+				if err != nil {
+					return err
+				}
 				if l.Outcome, l.change = Passes, change; rejection != nil {
 					l.Outcome, l.fails, l.Why = Fails, rejection.Code, rejection.Error()
 				}
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	return wg.Wait()
 }
 
 // compare marks changes as superseded if the pitch's register is as new or newer, because writing them

@@ -20,6 +20,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
@@ -32,6 +33,7 @@ type Options struct {
 	Archive   string    // of the raw topic; "": none
 	Postgres  pgread.Config
 	Limits    features.Limits
+	Registry  *schemaregistry.Client // for raw values with its prefix; nil: none
 	// Window is how long before the first and after the last version in Postgres the raw topic is searched.
 	Window time.Duration
 	All    bool   // search every partition completely
@@ -137,7 +139,7 @@ func (p *Pitch) explain(limits features.Limits) {
 	p.Explained, p.Explanation = best, &e
 }
 
-// One explains a single record without any server. Its row is the only one of its players.
+// One explains a single record without any other. Its row is the only one of its players.
 func One(rec schemas.Record, limits features.Limits) *Pitch {
 	v := Version{Record: rec}
 	v.Change, v.Rejection = features.Transform(rec, limits)

@@ -50,7 +50,9 @@ func (s *search) run(ctx context.Context) error {
 	err = s.raw.Read(ctx, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
 			limit := cmp.Or(s.o.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
-			if err := kafkaread.Load(r, limit, s.look); err != nil {
+			var failed error
+			err := kafkaread.Load(r, limit, func(rec schemas.Record) { failed = cmp.Or(failed, s.look(ctx, rec)) })
+			if err = cmp.Or(err, failed); err != nil {
 				return err
 			}
 		}
@@ -138,12 +140,18 @@ func (s *search) known() (out []schemas.Version) {
 }
 
 // look keeps a record that is about the pitch: the core says so, or the core rejects it and it names the
-// pitch.
-func (s *search) look(rec schemas.Record) {
-	v := Version{Record: rec}
-	v.Change, v.Rejection = features.Transform(v.Record, s.o.Limits)
+// pitch. It keeps the JSON of a value that the schema registry explains. An error is the registry's.
+func (s *search) look(ctx context.Context, rec schemas.Record) (err error) {
+	v := Version{}
+	if v.Change, v.Rejection, err = s.o.Registry.Transform(ctx, rec, s.o.Limits); err != nil {
+		return err
+	}
+	if rec, _, err = s.o.Registry.Plain(ctx, rec, s.o.Limits); err != nil {
+		return err
+	}
+	v.Record = rec
 	if v.Rejection != nil && !s.names(&v.Record) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
-		return
+		return nil
 	}
 	if s.held += len(rec.Value); s.held > maxHeldBytes { // the first versions of a pitch are held whole
 		v.Record = kafkaread.Cut(rec, kafkaread.KeptBytes)
@@ -152,6 +160,7 @@ func (s *search) look(rec schemas.Record) {
 	}
 	v.Current = v.Rejection == nil && s.isCurrent(v.Change)
 	s.p.Versions = append(s.p.Versions, v)
+	return nil
 }
 
 // names reports whether the pitch's identifier is anywhere in a record.
@@ -179,6 +188,7 @@ func (s *search) isCurrent(c schemas.Change) bool {
 func (s *search) letters(ctx context.Context) error {
 	desk, err := deadletter.Open(ctx, deadletter.Options{
 		Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Archive: s.o.Archive, Limits: s.o.Limits,
+		Registry: s.o.Registry,
 	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)

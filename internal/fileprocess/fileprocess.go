@@ -31,6 +31,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	Game           string    // the game_pk of all records; "": from the name of each file
 	IDsPath        string    // CSV file with identifiers; "": none
 	MaxRecordBytes int       // a larger record is rejected
+
+	Registry *schemaregistry.Client // for values with its prefix; nil: none
 
 	Output      string // folder, created if necessary, or a URL of storage
 	Format      fileoutput.Format
@@ -203,24 +206,33 @@ type measurement struct {
 }
 
 // measure makes the row that the processor would make of a loaded record: the game is its key, identifiers
-// are its headers. number is its version, because a file has no topic and no timestamps. measure is safe for
-// concurrent use.
-func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) {
+// are its headers. number is its version, because a file has no topic and no timestamps. An error is the
+// schema registry's. measure is safe for concurrent use.
+func (p *processor) measure(
+	ctx context.Context, item *fileinput.Item, number int64,
+) (m measurement, err error) {
 	if item.TooLarge {
 		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
 			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d",
 				item.SizeBytes, p.o.MaxRecordBytes)}
-		return m
+		return m, nil
 	}
-	id, named := p.ids.Identify(item.Value)
+	limits := features.Limits{MaxRecordBytes: p.o.MaxRecordBytes}
+	plain, _, err := p.o.Registry.Plain(ctx, schemas.Record{Value: item.Value}, limits)
+	if err != nil {
+		return m, err
+	}
+	id, named := p.ids.Identify(plain.Value)
 	m.named, m.eventTime = named, id.EventTime
 	rec := item.KafkaRecord(p.o.Game, id)
 	rec.Offset = number
-	m.change, m.rejection = features.Transform(rec, features.Limits{MaxRecordBytes: p.o.MaxRecordBytes})
+	if m.change, m.rejection, err = p.o.Registry.Transform(ctx, rec, limits); err != nil {
+		return m, err
+	}
 	if m.rejection == nil && item.Envelope != nil && !id.EventTime.Present {
 		m.eventTime = schemas.Opt[schemas.TimeMS]{Value: m.change.EventTime, Present: m.change.EventTime > 0}
 	}
-	return m
+	return m, nil
 }
 
 // keep writes a measured record to the spool or the rejected records. It is called in the order of the input.

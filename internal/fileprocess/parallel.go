@@ -118,7 +118,11 @@ func (l *pipeline) send(ctx context.Context, g *errgroup.Group, k *chunk) error 
 	g.Go(func() error {
 		begun := time.Now()
 		for i := range k.items {
-			k.measured = append(k.measured, l.p.measure(&k.items[i], k.first+int64(i)))
+			m, err := l.p.measure(ctx, &k.items[i], k.first+int64(i))
+			if err != nil {
+				return err
+			}
+			k.measured = append(k.measured, m)
 		}
 		l.p.measuring.since(begun)
 		k.done <- struct{}{}

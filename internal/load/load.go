@@ -34,6 +34,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -56,8 +57,9 @@ type Options struct {
 	Check     bool   // read and judge everything, but send nothing
 	StatePath string // file that remembers what was acknowledged; "": none
 
-	Client []kgo.Opt
-	Topic  string
+	Client   []kgo.Opt
+	Topic    string
+	Registry *schemaregistry.Client // to look into values with its prefix, which are sent as they are; nil: none
 	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter.
 	MaxRecordBytes int
 	ProgressTo     io.Writer
@@ -303,7 +305,10 @@ func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 		l.out.Refuse(kafkasink.ErrTooLarge, acked)
 		return nil
 	}
-	rec, thrown := l.record(item)
+	rec, thrown, err := l.record(ctx, item)
+	if err != nil {
+		return err
+	}
 	if l.o.Realtime && !l.o.Check {
 		if err := l.pace.wait(ctx, thrown); err != nil {
 			return err
@@ -312,9 +317,17 @@ func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 	return l.out.Send(ctx, rec, acked)
 }
 
-// record makes the Kafka record of an item. thrown is the time of the pitch, zero if it is not known.
-func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time) {
-	id, named := l.ids.Identify(item.Value)
+// record makes the Kafka record of an item. thrown is the time of the pitch, zero if it is not known. An
+// error is the schema registry's.
+func (l *loader) record(
+	ctx context.Context, item fileinput.Item,
+) (rec *kgo.Record, thrown time.Time, err error) {
+	limits := features.Limits{MaxRecordBytes: l.o.MaxRecordBytes}
+	plain, _, err := l.o.Registry.Plain(ctx, schemas.Record{Value: item.Value}, limits)
+	if err != nil {
+		return nil, thrown, err
+	}
+	id, named := l.ids.Identify(plain.Value)
 	r := item.KafkaRecord(l.o.Game, id)
 	headers := kafkaread.Headers(r.Headers)
 	rec = &kgo.Record{Key: r.Key, Value: r.Value, Headers: headers, Timestamp: l.o.Timestamp.Fixed}
@@ -335,13 +348,12 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 		revision := strconv.AppendInt(nil, l.o.Revision, 10)
 		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: schemas.HeaderRevision, Value: revision})
 	}
-	l.count(rec, string(r.Key), named)
-	return rec, thrown
+	return rec, thrown, l.count(ctx, rec, string(r.Key), named)
 }
 
 // count counts the game of a record, whether the identifiers name its pitch, and with Check what the
 // processor would make of it.
-func (l *loader) count(rec *kgo.Record, game string, named bool) {
+func (l *loader) count(ctx context.Context, rec *kgo.Record, game string, named bool) error {
 	r := &l.counts.report
 	if game == "" {
 		r.NoGame++
@@ -358,11 +370,15 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 		r.NoTime++
 	}
 	if !l.o.Check && l.counts.hasPitch { // one is enough to know that these are tracking records
-		return
+		return nil
 	}
 	sent := kafkaread.Record(rec)
 	sent.Coordinates = schemas.Coordinates{} // it has none before it is sent
-	_, rejection := features.Transform(sent, features.Limits{MaxRecordBytes: l.o.MaxRecordBytes})
+	limits := features.Limits{MaxRecordBytes: l.o.MaxRecordBytes}
+	_, rejection, err := l.o.Registry.Transform(ctx, sent, limits)
+	if err != nil {
+		return err
+	}
 	l.counts.hasPitch = l.counts.hasPitch || rejection == nil
 	switch {
 	case !l.o.Check:
@@ -371,6 +387,7 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	default:
 		r.DeadLetters[rejection.Code]++
 	}
+	return nil
 }
 
 func hasHeader(rec *kgo.Record, key string) bool {

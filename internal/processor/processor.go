@@ -31,6 +31,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/scoring"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -55,6 +56,13 @@ type Options struct {
 	// processor fills.
 	ServingSchema string
 	LivePrefix    string
+
+	// Registry reads raw values with its prefix, and has the schema of the rows; nil: none.
+	Registry *schemaregistry.Client
+	// RowsFormat is how rows are written; all but JSON, which is "" too, need Registry.
+	RowsFormat schemaregistry.Format
+	// RowsMustExist says that the schema of the rows must be registered already.
+	RowsMustExist bool
 
 	MaxRecordBytes int           // a larger record is a dead letter; 0: no limit
 	PollMaxRecords int           // records of one poll, and a quarter of one transaction in Postgres; 0: 2,000
@@ -94,11 +102,6 @@ func (o Options) OpenRedis(ctx context.Context) (*redissink.Sink, error) {
 	c := o.Redis
 	c.Log = o.Log
 	return redissink.Open(ctx, c)
-}
-
-// Encoder returns the encoder of the rows and dead letters that a processor with these options sends.
-func (o Options) Encoder() kafkasink.Encoder {
-	return kafkasink.Encoder{RowsTopic: o.RowsTopic, DeadTopic: o.DeadTopic, Group: o.Group, Build: obs.Build()}
 }
 
 // Run processes the raw topic until ctx ends, finishes the batch in flight and returns nil. It waits for
@@ -179,7 +182,11 @@ func Run(ctx context.Context, o Options) error {
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		processor.Store(consumer.New(cfg, store, keeper, o.Encoder()))
+		encoder, err := o.Encoder(ctx, watch)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		processor.Store(consumer.New(cfg, store, keeper, encoder))
 		return onceMigrated(processor.Load().Run)(ctx)
 	}, helpers...)
 }
@@ -229,6 +236,9 @@ func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.
 		Limits:         features.Limits{MaxRecordBytes: o.MaxRecordBytes},
 		PollMaxRecords: o.PollMaxRecords, FetchMaxBytes: o.FetchMaxBytes, SessionTimeout: o.SessionTimeout,
 		IsScaledIn: o.leaves(), AcceptGap: o.AcceptGap, Breaker: o.Breaker, Log: o.Log, Observer: watch,
+	}
+	if o.Registry != nil {
+		cfg.Transform = o.Registry.Transform
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second

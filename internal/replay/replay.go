@@ -348,11 +348,14 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 func (r *replay) runReaders(
 	ctx context.Context, shared *consumer.Replay, view consumer.View, pace *pacer,
 ) (reached bool, err error) {
-	readers, ctx := errgroup.WithContext(ctx)
 	var ended atomic.Int64
 	n := min(r.o.Parallel, max(1, len(r.state.Parts)))
-	encoder := r.o.Processor.Encoder()
+	encoder, err := r.o.Processor.Encoder(ctx, processor.NewObserver(r.log, nil))
+	if err != nil || ctx.Err() != nil {
+		return false, err
+	}
 	encoder.Group = r.state.Group
+	readers, ctx := errgroup.WithContext(ctx)
 	for i := range n {
 		cfg, err := r.o.Processor.ConsumerConfig(ctx, processor.NewObserver(r.log, nil))
 		if err != nil || ctx.Err() != nil {

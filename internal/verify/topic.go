@@ -257,7 +257,7 @@ func (c *comparison) await(ctx context.Context) error {
 // read adds the records of a part of the topic.
 func (c *comparison) read(ctx context.Context, spans kafkaread.Spans) error {
 	return c.raw.Read(ctx, spans, func(records []*kgo.Record) error {
-		all, err := decodeAll(records, c.kafka.Limits)
+		all, err := c.decodeAll(ctx, records)
 		for _, d := range all {
 			switch {
 			case d.rejection != nil:
@@ -286,16 +286,26 @@ type decoded struct {
 	timestampMS int64
 	change      schemas.Change
 	rejection   *features.Rejection
+	failed      error // the schema registry's; then nothing else counts
 }
 
-// decodeAll runs the core on records, spread over the cores of the machine.
-func decodeAll(records []*kgo.Record, limits features.Limits) ([]decoded, error) {
+// decodeAll runs the core on records, spread over the cores of the machine. An error is a batch that cannot
+// be unpacked, or a schema registry that does not answer.
+func (c *comparison) decodeAll(ctx context.Context, records []*kgo.Record) ([]decoded, error) {
+	limits := c.kafka.Limits
 	limit := cmp.Or(limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
-	return kafkaread.Map(records, limit, runtime.GOMAXPROCS(0), func(rec schemas.Record, _ bool) (d decoded) {
+	workers := runtime.GOMAXPROCS(0)
+	all, err := kafkaread.Map(records, limit, workers, func(rec schemas.Record, _ bool) (d decoded) {
 		d.at, d.timestampMS = place{rec.Partition, rec.Offset}, rec.TimestampMS
-		d.change, d.rejection = features.Transform(rec, limits)
+		d.change, d.rejection, d.failed = c.kafka.Registry.Transform(ctx, rec, limits)
 		return d
 	})
+	for i := range all {
+		if err = cmp.Or(err, all[i].failed); err != nil {
+			return nil, err
+		}
+	}
+	return all, err
 }
 
 // skipDeleted raises the starts of the spans to the first records that still exist, because retention may
@@ -460,7 +470,7 @@ func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 	c.total += c.judge.spans.Total()
 	var held []schemas.Change
 	err := c.raw.Read(ctx, c.judge.spans, func(records []*kgo.Record) error {
-		all, err := decodeAll(records, c.kafka.Limits)
+		all, err := c.decodeAll(ctx, records)
 		if err != nil {
 			return err
 		}

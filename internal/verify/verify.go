@@ -25,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
@@ -64,7 +65,8 @@ type Kafka struct {
 	Group     string    // the consumer group that processed the records
 	Build     string    // of this program: a dead letter of another build follows that build's rules
 	Limits    features.Limits
-	Wait      time.Duration // for processors that are behind, before comparing
+	Registry  *schemaregistry.Client // for raw values with its prefix; nil: none
+	Wait      time.Duration          // for processors that are behind, before comparing
 }
 
 // Report says what Run found; a part that was not compared is nil.

@@ -18,12 +18,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Encoder makes the records to produce. It holds names only, and is safe for concurrent use.
+// Encoder makes the records to produce. It is safe for concurrent use, as AppendRow must be.
 type Encoder struct {
 	RowsTopic string // "": no rows are published
 	DeadTopic string
 	Group     string // the consumer group that rejects
 	Build     string // the build that rejects
+	// AppendRow appends the value of a row; nil: plain JSON.
+	AppendRow func(b []byte, p *schemas.Published) []byte
 }
 
 // Row returns the record of a current row, keyed by the pitch id, or a tombstone if the pitch was deleted. It
@@ -39,7 +41,11 @@ func (e Encoder) Row(p schemas.Published) *kgo.Record {
 		{Key: "source_offset", Value: decimal(p.Version.Offset)},
 		{Key: "source_partition", Value: decimal(int64(p.Version.Partition))},
 	}}
-	if p.Row != nil {
+	switch {
+	case p.Row == nil:
+	case e.AppendRow != nil:
+		r.Value = e.AppendRow(make([]byte, 0, 1024), &p)
+	default:
 		r.Value = p.AppendJSON(make([]byte, 0, 1024))
 	}
 	return r

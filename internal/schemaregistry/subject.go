@@ -1,0 +1,159 @@
+package schemaregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// Subject returns the subject of a topic's values, by Confluent's TopicNameStrategy.
+func Subject(topic string) string { return topic + "-value" }
+
+// RefusedError says that the registry cannot take our schema of a subject, and why. A person must act.
+type RefusedError struct {
+	Subject string
+	Reason  string
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("schema registry: subject %s: %s", e.Subject, e.Reason)
+}
+
+// Status is how a schema stands beside what a subject has.
+type Status struct {
+	Subject      string   `json:"subject"`
+	IsRegistered bool     `json:"registered"` // the subject has this very schema
+	ID           int      `json:"id,omitempty"`
+	Version      int      `json:"version,omitempty"`
+	IsNew        bool     `json:"new"`        // the subject has no schema yet
+	IsCompatible bool     `json:"compatible"` // by the rule of the subject; true if it is new
+	Messages     []string `json:"messages,omitempty"`
+}
+
+// Check compares a schema with its subject. It changes nothing.
+func (c *Client) Check(ctx context.Context, subject string, s sr.Schema) (Status, error) {
+	status := Status{Subject: subject}
+	found, err := c.api.LookupSchema(ctx, subject, s)
+	switch {
+	case err == nil:
+		status.IsRegistered, status.IsCompatible = true, true
+		status.ID, status.Version = found.ID, found.Version
+		return status, nil
+	case !hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrSchemaNotFound.Code):
+		return status, named(err)
+	}
+	result, err := c.api.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), subject, -1, s)
+	switch {
+	case hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrVersionNotFound.Code):
+		status.IsNew, status.IsCompatible = true, true
+		return status, nil
+	case err != nil:
+		return status, named(err)
+	}
+	status.IsCompatible, status.Messages = result.Is, result.Messages
+	return status, nil
+}
+
+// Register returns the id of a schema in its subject, and registers it if it is not there. A *RefusedError
+// says that the registry does not take it.
+func (c *Client) Register(ctx context.Context, subject string, s sr.Schema) (id int, err error) {
+	status, err := c.Check(ctx, subject, s)
+	switch {
+	case err != nil:
+		return 0, err
+	case status.IsRegistered:
+		return status.ID, nil
+	// guard: registry: an incompatible schema is not registered
+	case !status.IsCompatible:
+		return 0, incompatible(subject, status.Messages)
+	}
+	id, err = c.api.RegisterSchema(ctx, subject, s, -1, -1)
+	var refused *sr.ResponseError
+	if errors.As(err, &refused) && refused.StatusCode == http.StatusConflict {
+		return 0, incompatible(subject, []string{refused.Message})
+	}
+	return id, named(err)
+}
+
+// Find returns the id of a schema that its subject must have. A *RefusedError says that it has not.
+func (c *Client) Find(ctx context.Context, subject string, s sr.Schema) (id int, err error) {
+	status, err := c.Check(ctx, subject, s)
+	switch {
+	case err != nil:
+		return 0, err
+	case status.IsRegistered:
+		return status.ID, nil
+	case !status.IsCompatible:
+		return 0, incompatible(subject, status.Messages)
+	}
+	return 0, &RefusedError{subject, "it does not have the schema of this build: " +
+		"run pitchstream schema register, or let processors do it (--schema-registry-auto-register)"}
+}
+
+// Rows compares the schema of the rows of a topic with its subject, and registers it if asked to and it is
+// compatible.
+func (c *Client) Rows(ctx context.Context, topic string, f Format, register bool) (Status, error) {
+	s, err := RowSchema(f)
+	if err != nil {
+		return Status{}, err
+	}
+	status, err := c.Check(ctx, Subject(topic), s)
+	if err != nil || !register || status.IsRegistered || !status.IsCompatible {
+		return status, err
+	}
+	if _, err := c.Register(ctx, Subject(topic), s); err != nil {
+		return Status{}, err
+	}
+	return c.Check(ctx, Subject(topic), s)
+}
+
+// RowWriter returns the encoder of rows of a topic, whose schema it registers, or looks up if mustExist is
+// set. It returns nil for plain JSON. A *RefusedError says that the registry does not take the schema.
+func (c *Client) RowWriter(ctx context.Context, topic string, f Format, mustExist bool) (AppendRow, error) {
+	if f == JSON || f == "" || topic == "" {
+		return nil, nil
+	}
+	s, err := RowSchema(f)
+	if err != nil {
+		return nil, err
+	}
+	id := 0
+	if mustExist {
+		id, err = c.Find(ctx, Subject(topic), s)
+	} else {
+		id, err = c.Register(ctx, Subject(topic), s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return appendRow(f, id), nil
+}
+
+// Print writes one line, and one for each reason why the schema is not compatible.
+func (s Status) Print(w io.Writer) error {
+	text := "compatible with what is there, not registered yet"
+	switch {
+	case s.IsRegistered:
+		text = fmt.Sprintf("registered as version %d, id %d", s.Version, s.ID)
+	case s.IsNew:
+		text = "the subject has no schema yet"
+	case !s.IsCompatible:
+		text = "NOT COMPATIBLE with what is there"
+	}
+	lines := append([]string{s.Subject + ": " + text}, s.Messages...)
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n  "))
+	return err
+}
+
+func incompatible(subject string, messages []string) error {
+	reason := "the schema of this build is not compatible with what the subject has"
+	if why := bounded(strings.Join(messages, "; ")); why != "" {
+		reason += ": " + why
+	}
+	return &RefusedError{subject, reason + ": change the compatibility of the subject, or name another topic"}
+}
