@@ -51,8 +51,8 @@ func (h *hub) readDrifts(ctx context.Context) {
 	}
 }
 
-// readDrift reads the drift of a player and publishes it. It publishes absent if the player has too few rows
-// to compare. If this store has no drift at all, it returns the problem 404.
+// readDrift reads the drift of a player and publishes it. It publishes absent if no row of the player can be
+// compared. If this store has no drift at all, it returns the problem 404.
 func (h *hub) readDrift(ctx context.Context, t *topic) error {
 	if _, ok := h.api.cfg.Store.(DriftStore); !ok {
 		return errNoDrift()

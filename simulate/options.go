@@ -25,8 +25,8 @@ type Options struct {
 	Biases       []Bias  // of venues whose cameras are off
 	Untracked    float64 // share of swings whose bat was not tracked, beside those of the sensors' own faults
 
-	// Core is the version of the core whose figures the games have. 0 and 2: bats that are like the game at
-	// contact. 1: the games that the same seed gave before, byte for byte, whose bats go through the ball.
+	// Core is the version of the core that the games are made for. 0 and 2: the bat meets the ball as in real
+	// games. 1: the bat goes through the ball, and the games are, byte for byte, those of builds before core 2.
 	Core int
 	// Clean makes tracks of bats as they moved, without the faults of the cameras. Only for core 2.
 	Clean bool
