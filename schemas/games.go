@@ -10,5 +10,10 @@ type GameFacts struct {
 	HomeTeamID Opt[int64]  `json:"home_team_id"`
 	AwayTeamID Opt[int64]  `json:"away_team_id"`
 	StartsAt   Opt[TimeMS] `json:"starts_at"`
-	AsOf       TimeMS      `json:"-"` // older facts change nothing
+	// Status is what the file says of it, as Final, Scheduled, Postponed or Cancelled.
+	Status Text   `json:"status,omitempty"`
+	AsOf   TimeMS `json:"-"` // older facts change nothing
+	// IsDue reports whether pitches of it should be there: it was not called off, and has begun. Only the
+	// schedule of the store has it.
+	IsDue bool `json:"-"`
 }

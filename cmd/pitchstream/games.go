@@ -29,8 +29,8 @@ func (*gamesLoadCmd) Help() string {
 A game's date, ballpark, teams and start are stored apart from its pitches, which may lack them. CSV has these columns, and JSON
 objects these members; game_pk alone is required:
 
-  game_pk,game_date,venue,home_team,away_team,home_team_id,away_team_id,starts_at
-  745804,2024-09-28,Fenway Park,Boston Red Sox,Tampa Bay Rays,111,139,2024-09-28T20:10:00Z
+  game_pk,game_date,venue,home_team,away_team,home_team_id,away_team_id,starts_at,status
+  745804,2024-09-28,Fenway Park,Boston Red Sox,Tampa Bay Rays,111,139,2024-09-28T20:10:00Z,Final
 
 The facts of a game have the time of their file: the time code of a game feed, or the moment when any other file is loaded. A newer
 file replaces the facts that it has and leaves the others. One that is older than the last one loaded changes nothing, so load feeds
@@ -67,7 +67,7 @@ type gamesMissingCmd struct {
 // Help returns the text of games missing --help below its first line.
 func (*gamesMissingCmd) Help() string {
 	return `
-Names the games of games load that have a date and no current pitch.
+Names the games of games load that have a date and no current pitch. One whose status is Postponed or Cancelled is not missing.
 
 Exit status: 0 none is missing; 1 some are, or it failed; 2 wrong usage.`
 }

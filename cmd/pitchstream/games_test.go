@@ -15,6 +15,7 @@ import (
 )
 
 // Pitches have dates of four days, among them none; the file says which day their games were on.
+// guard: games: one that was called off is not missing
 // guard: games: older facts change nothing
 // guard: games: what a file says of a game counts
 // guard: games: pitches without a date are of their game's day
@@ -86,6 +87,17 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.Equal(t, "[]", strings.TrimSpace(out))
 	_, out, _ = runCLI(t, "games", "missing", "--from=2999-01-01", "--to=2999-12-31", "--json", url)
 	require.Contains(t, out, `"998"`)
+	off := writeFiles(t, map[string]string{"off.csv": "game_pk,status\n999,Postponed\n"})
+	require.EqualValues(t, 1, load(filepath.Join(off, "off.csv")).Changed)
+	status, out, _ = runCLI(t, "games", "missing", "--json", url)
+	require.Equal(t, exitOK, status, "it was called off: %s", out)
+	due := map[string]bool{}
+	all, err := pgbooks.NewGames(l.store.DB()).Schedule(t.Context(), "", "", false)
+	require.NoError(t, err)
+	for _, g := range all {
+		due[string(g.GamePK)] = g.IsDue
+	}
+	require.Equal(t, map[string]bool{pk: true, "998": false, "999": false}, due)
 	var date, home string
 	conn, err := pgx.Connect(t.Context(), l.url)
 	require.NoError(t, err)

@@ -239,6 +239,21 @@ func TestFilesThatHaveChangedAreNotLoaded(t *testing.T) {
 	require.ErrorContains(t, b.load(t.Context(), 0), "batch 1: "+folder+" has changed since it was planned")
 }
 
+// guard: backfill: a game that is not due is not missing
+func TestGamesThatAreNotDueAreNeitherABatchNorMissing(t *testing.T) {
+	csv := filepath.Join(t.TempDir(), "games.csv")
+	text := "game_pk,game_date\n1,2024-04-01\n2," + time.Now().AddDate(0, 0, 2).Format(time.DateOnly) + "\n"
+	require.NoError(t, os.WriteFile(csv, []byte(text), 0o600))
+	file := filepath.Join(t.TempDir(), "s.yaml")
+	spec := "{name: s, target: better, batches: month, schedule: " + csv + "}"
+	require.NoError(t, os.WriteFile(file, []byte(spec), 0o600))
+	s, err := ReadSpec(file)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1"}, s.expected("2024-01-01", "9999-12-31"))
+	p := newPlanner(s, kafkaread.Spans{0: {}})
+	require.Len(t, p.batches("here", ""), 1)
+}
+
 func TestFilesBehindLinksHaveTheHashOfTheirContents(t *testing.T) {
 	folder, other := t.TempDir(), t.TempDir()
 	game := filepath.Join(other, "game.jsonl")

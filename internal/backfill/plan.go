@@ -44,7 +44,9 @@ func newPlanner(s *Spec, spans kafkaread.Spans) *planner {
 	}
 	for _, g := range s.games {
 		p.dates[g.pk] = g.date
-		p.batch(g.date) // a batch of which no record came is one too
+		if !s.notDue[g.pk] {
+			p.batch(g.date) // a batch of which no record came is one too
+		}
 	}
 	return p
 }

@@ -39,6 +39,8 @@ type Spec struct {
 
 	sha256 string
 	games  []game // of Schedule
+	// notDue are games of Schedule that were called off or have not begun.
+	notDue map[string]bool
 }
 
 // LoadedGames is the schedule of the games that `games load` has brought.
@@ -89,6 +91,11 @@ func ReadSpec(path string) (s *Spec, err error) {
 	if s.Schedule != "" && s.Schedule != LoadedGames {
 		if s.games, err = readSchedule(s.Schedule); err != nil {
 			return nil, fmt.Errorf("schedule %s: %w", s.Schedule, err)
+		}
+		due := time.Now().UTC().Add(-12 * time.Hour).Format(time.DateOnly) // a night game ends on the next UTC date
+		s.notDue = map[string]bool{}
+		for _, g := range s.games {
+			s.notDue[g.pk] = g.date >= due
 		}
 	}
 	return s, nil
@@ -224,7 +231,9 @@ func (s *Spec) loadSchedule(ctx context.Context, cfg pgsink.Config) error {
 	if len(loaded) == 0 {
 		return errors.New("schedule: games: no game with a date is known: pitchstream games load FILE")
 	}
+	s.notDue = map[string]bool{}
 	for _, g := range loaded {
+		s.notDue[string(g.GamePK)] = !g.IsDue
 		s.games = append(s.games, game{string(g.GamePK), string(g.GameDate)})
 	}
 	return nil
@@ -233,7 +242,8 @@ func (s *Spec) loadSchedule(ctx context.Context, cfg pgsink.Config) error {
 // expected returns the games of the schedule between two dates.
 func (s *Spec) expected(from, to string) (games []string) {
 	for _, g := range s.games {
-		if g.date >= from && g.date <= to {
+		// guard: backfill: a game that is not due is not missing | && !s.notDue[g.pk] ->
+		if g.date >= from && g.date <= to && !s.notDue[g.pk] {
 			games = append(games, g.pk)
 		}
 	}

@@ -34,6 +34,7 @@ const (
 // fields are the columns of a CSV file, and the members of a game in JSON.
 var fields = []string{
 	"game_pk", "game_date", "venue", "home_team", "away_team", "home_team_id", "away_team_id", "starts_at",
+	"status",
 }
 
 // Read returns the games of a file, each once. It takes CSV with the columns of fields, JSON objects with
@@ -74,7 +75,7 @@ func (l *list) add(g schemas.GameFacts) error {
 	if g.AsOf == 0 {
 		g.AsOf = l.now
 	}
-	for _, t := range []schemas.Text{g.Venue, g.HomeTeam, g.AwayTeam} {
+	for _, t := range []schemas.Text{g.Venue, g.HomeTeam, g.AwayTeam, g.Status} {
 		if len(t) > maxTextBytes || !utf8.ValidString(string(t)) || strings.ContainsRune(string(t), 0) {
 			return fmt.Errorf("game %s: %.40q: want a name of at most %d bytes of UTF-8", g.GamePK, string(t),
 				maxTextBytes)
@@ -103,7 +104,7 @@ func (l *list) add(g schemas.GameFacts) error {
 		GameDate: cmp.Or(g.GameDate, was.GameDate), Venue: cmp.Or(g.Venue, was.Venue),
 		HomeTeam: cmp.Or(g.HomeTeam, was.HomeTeam), AwayTeam: cmp.Or(g.AwayTeam, was.AwayTeam),
 		HomeTeamID: cmp.Or(g.HomeTeamID, was.HomeTeamID), AwayTeamID: cmp.Or(g.AwayTeamID, was.AwayTeamID),
-		StartsAt: cmp.Or(g.StartsAt, was.StartsAt),
+		StartsAt: cmp.Or(g.StartsAt, was.StartsAt), Status: cmp.Or(g.Status, was.Status),
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func (l *list) fields(of func(name string) string) (err error) {
 	g := schemas.GameFacts{
 		GamePK: schemas.Text(of("game_pk")), GameDate: schemas.Text(of("game_date")),
 		Venue: schemas.Text(of("venue")), HomeTeam: schemas.Text(of("home_team")),
-		AwayTeam: schemas.Text(of("away_team")),
+		AwayTeam: schemas.Text(of("away_team")), Status: schemas.Text(of("status")),
 	}
 	pk, err := fileinput.ParseGamePK(string(g.GamePK))
 	if err != nil {
@@ -200,7 +201,8 @@ type document struct {
 			Away team `json:"away"`
 			Home team `json:"home"`
 		} `json:"teams"`
-		Venue named `json:"venue"`
+		Venue  named  `json:"venue"`
+		Status status `json:"status"`
 	} `json:"gameData"`
 	Dates []struct { // of a schedule
 		Games []struct {
@@ -215,13 +217,18 @@ type document struct {
 					Team team `json:"team"`
 				} `json:"home"`
 			} `json:"teams"`
-			Venue named `json:"venue"`
+			Venue  named  `json:"venue"`
+			Status status `json:"status"`
 		} `json:"games"`
 	} `json:"dates"`
 }
 
 type named struct {
 	Name string `json:"name"`
+}
+
+type status struct {
+	State string `json:"detailedState"`
 }
 
 type team struct {
@@ -272,7 +279,7 @@ func (l *list) value(value json.RawMessage) error {
 		for _, date := range d.Dates {
 			for _, g := range date.Games {
 				err := l.facts(g.GamePK, 0, g.OfficialDate, g.GameDate, g.Venue, g.Teams.Home.Team,
-					g.Teams.Away.Team)
+					g.Teams.Away.Team, g.Status)
 				if err != nil {
 					return err
 				}
@@ -292,11 +299,11 @@ func (l *list) feed(d *document) error {
 	g := d.GameData
 	asOf := schemas.TimeMS(at.UnixMilli())
 	return l.facts(d.GamePK, asOf, g.Datetime.OfficialDate, g.Datetime.DateTime, g.Venue, g.Teams.Home,
-		g.Teams.Away)
+		g.Teams.Away, g.Status)
 }
 
 func (l *list) facts(
-	pk int64, asOf schemas.TimeMS, date, start string, venue named, home, away team,
+	pk int64, asOf schemas.TimeMS, date, start string, venue named, home, away team, status status,
 ) error {
 	if pk <= 0 {
 		return errors.New("a game has no gamePk")
@@ -305,6 +312,7 @@ func (l *list) facts(
 		GamePK: schemas.Text(strconv.FormatInt(pk, 10)), GameDate: schemas.Text(date),
 		Venue: schemas.Text(venue.Name), HomeTeam: schemas.Text(home.Name), AwayTeam: schemas.Text(away.Name),
 		HomeTeamID: present(home.ID), AwayTeamID: present(away.ID), AsOf: asOf,
+		Status: schemas.Text(status.State),
 	}
 	g.StartsAt, _ = startOf(start) // a game may have none yet
 	return l.add(g)

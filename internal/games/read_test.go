@@ -95,3 +95,12 @@ func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 	}
 }
+
+func TestWhatAFileSaysOfAGameIsRead(t *testing.T) {
+	for _, text := range []string{
+		"game_pk,status\n1,Postponed\n", `{"game_pk":1,"status":"Postponed"}`,
+		`{"dates":[{"games":[{"gamePk":1,"status":{"detailedState":"Postponed"}}]}]}`,
+	} {
+		require.EqualValues(t, "Postponed", read(t, text)[0].Status, text)
+	}
+}
