@@ -35,8 +35,12 @@ import (
 // it, and Processor.Run starts the next one from the committed offsets. Fields without a note belong to the
 // goroutine of run.
 type session struct {
-	cfg        *Config
-	kafka      recordSource
+	cfg   *Config
+	kafka recordSource
+	// alive is the context of every request of kafka. cut ends it, and with it the session.
+	alive context.Context
+	cut   context.CancelFunc
+
 	partitions *partitions // locks itself
 	starter    *starter    // called by the Kafka client
 	stores     *stores     // of the pipeline's goroutines during a batch
@@ -76,6 +80,7 @@ func newSession(p *Processor) (*session, error) {
 	s := &session{
 		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
 	}
+	s.alive, s.cut = context.WithCancel(context.Background())
 	s.failing.byID = nil
 	s.partitions = &partitions{cfg: s.cfg, replay: s.replay, byID: map[int32]*partition{}, refill: noRefill}
 	s.starter = &starter{
@@ -87,6 +92,7 @@ func newSession(p *Processor) (*session, error) {
 	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay}
 	kafka, err := s.open()
 	if err != nil {
+		s.cut()
 		return nil, backoff.Permanent(fmt.Errorf("kafka: %w", err))
 	}
 	s.kafka, s.txn.kafka = kafka, kafka
@@ -105,6 +111,19 @@ func (s *session) open() (recordSource, error) {
 	return reader, err
 }
 
+// leaveWithin bounds how long a session waits until it has left the group. The coordinator may hold a join
+// for the whole rebalance timeout, in which a stopped process would be killed.
+const leaveWithin = 10 * time.Second
+
+// close leaves the group. After leaveWithin it gives up, and the coordinator waits for the session timeout.
+func (s *session) close() {
+	// guard: a stop does not wait for a join that is pending | leaveWithin -> time.Hour
+	late := time.AfterFunc(leaveWithin, s.cut)
+	s.kafka.Close()
+	late.Stop()
+	s.cut()
+}
+
 // runSession joins the group and processes until ctx ends or the session cannot go on.
 func (p *Processor) runSession(ctx context.Context) (err error) {
 	s, err := newSession(p)
@@ -121,7 +140,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 	defer func() {
 		stopWatching()
 		watcher.Wait()
-		s.kafka.Close()
+		s.close()
 		s.partitions.drop(nil)
 		s.cfg.Observer.Condition("assigned", false, s.cfg.reasonNotAMember(err))
 	}()
@@ -366,6 +385,7 @@ func (s *session) options() []kgo.Opt {
 	cfg := s.cfg
 	id := cfg.InstanceID
 	opts := []kgo.Opt{
+		kgo.WithContext(s.alive),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.Balancers(assignmentWatch{kgo.CooperativeStickyBalancer(), s.partitions.noteAssignment}),
