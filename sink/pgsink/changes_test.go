@@ -305,3 +305,43 @@ func TestAReaderWhomTheFeedCannotLeadOnIsTold(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int64{15, 17}, []int64{last.Oldest, last.Newest})
 }
+
+// guard: changes: a page of a very large change begins at its place
+func TestAPageAtTheEndOfAVeryLargeChangeReadsNoOtherPage(t *testing.T) {
+	s := open(t)
+	const n = 20_000
+	db := raw(t, s)
+	exec := func(sql string) {
+		_, err := db.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec(`INSERT INTO pitch_registers (pitch_id, revision, record_ts_ms, source_topic, source_partition, source_offset,
+			core_version, event_time, processed_at, issues, build, bat_samples, ball_samples, duplicate_samples,
+			is_swing, is_contact, is_whiff)
+		SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 0, 1, 'raw', 0, n, 1, now(), now(), '{}', 'test', 0, 0, 0,
+			false, false, false
+		FROM generate_series(1, 20000) AS n`)
+	exec(`UPDATE pitch_registers SET venue = 'By hand'`)
+	exec(`ANALYZE pitch_changes; ANALYZE pitch_change_numbers`)
+	read := func(after int64) schemas.FeedPage {
+		r, err := pgread.Open(s.DB().Config)
+		require.NoError(t, err)
+		defer r.Close() // which has Postgres count what was read
+		page, err := r.Changes(t.Context(), &schemas.FeedID{Seq: after}, 100)
+		require.NoError(t, err)
+		return page
+	}
+	tuples := func() (n int64) {
+		const sql = `SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
+			WHERE relid = 'pitch_changes'::regclass`
+		require.NoError(t, db.QueryRow(t.Context(), sql).Scan(&n))
+		return n
+	}
+	before := tuples()
+	page := read(2*n - 100)
+	require.Len(t, page.Changes, 100)
+	require.EqualValues(t, 2*n, page.Changes[99].Seq)
+	require.EqualValues(t, "By hand", page.Changes[0].New.Venue)
+	require.Eventually(t, func() bool { return tuples() > before }, 20*time.Second, 50*time.Millisecond)
+	require.Less(t, tuples()-before, int64(5000), "of %d lines", n)
+}

@@ -48,7 +48,12 @@ var sqlChanges = strings.NewReplacer("{row}", "r."+strings.ReplaceAll(pg.RowColu
 	WITH page AS MATERIALIZED (
 		SELECT b.last_seq - b.changes + c.place + l.place - 1 AS seq, c.kind, b.committed_at, l.pitch_id,
 			c.block, c.place, c.old_row
-		FROM {schema}.pitch_change_numbers b JOIN {schema}.pitch_changes c ON c.block = b.block
+		FROM {schema}.pitch_change_numbers b CROSS JOIN LATERAL (
+			-- A page of a statement that changed very many pitches begins at its place. A list has up to 1,000 places.
+			SELECT * FROM {schema}.pitch_changes c
+			-- guard: changes: a page of a very large change begins at its place | c.place > $1 - (b.last_seq - b.changes) - 1000 -> true
+			WHERE c.block = b.block AND c.place > $1 - (b.last_seq - b.changes) - 1000
+			ORDER BY c.place LIMIT $2::bigint + 1000) c
 		CROSS JOIN LATERAL unnest(coalesce(c.inserted, ARRAY[c.pitch_id])) WITH ORDINALITY AS l(pitch_id, place)
 		-- guard: changes: a page goes on within a list | + l.place - 1 > $1 -> + l.place - 1 > 0
 		WHERE b.last_seq > $1 AND b.last_seq - b.changes + c.place + l.place - 1 > $1
