@@ -24,6 +24,7 @@ type loadCmd struct {
 	Rate      float64 `env:"-" placeholder:"N" help:"Send at most N records a second. Default: as fast as Kafka accepts them."`
 	Realtime  bool    `env:"-" help:"Keep the real time between the pitches. Needs event_time in --ids, or --timestamp mtime."`
 	Check     bool    `env:"-" help:"Read everything and report, but send nothing. Needs no Kafka."`
+	Empty     bool    `env:"-" name:"allow-empty" help:"Succeed if no record is found. Without it that is an error."`
 	State     string  `env:"-" placeholder:"FILE" help:"Remember the acknowledged records in FILE, so that the same command continues there. Written every few seconds and at the end."`
 	JSON      bool    `env:"-" name:"json" help:"Print the summary as one JSON object."`
 
@@ -66,7 +67,7 @@ the time of the pitch. A time that the topic's retention.ms has passed is refuse
 A load with a fixed --timestamp may be repeated at any time, because a record that arrives twice changes nothing. With now, a
 repetition is newer: it supersedes what came in between at the same revision. To continue a load, use --state.
 
-Exit status: 0 all records were acknowledged; 1 some failed, none is a pitch, a file could not be read, or it was interrupted; 2 wrong usage.`
+Exit status: 0 all records were acknowledged; 1 some failed, none was found or is a pitch, a file could not be read, or it was interrupted; 2 wrong usage.`
 }
 
 // Validate reports wrong usage. Kong calls it before Run.
@@ -124,7 +125,7 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	o := load.Options{
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp,
 		Revision:         c.Revision,
-		RecordsPerSecond: c.Rate, Realtime: c.Realtime, Check: c.Check, StatePath: c.State,
+		RecordsPerSecond: c.Rate, Realtime: c.Realtime, Check: c.Check, AllowEmpty: c.Empty, StatePath: c.State,
 		Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes), ProgressTo: std.Err,
 	}
 	var err error

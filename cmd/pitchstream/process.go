@@ -27,6 +27,7 @@ type processCmd struct {
 	Game        string `env:"-" placeholder:"PK" help:"game_pk of all records. Default: GAME of a file named GAME_FRAME.jsonl."`
 	CSVGuard    bool   `env:"-" name:"csv-guard" help:"In CSV, write an apostrophe before texts that begin with = + - @, a tab or CR, so that no spreadsheet runs them as formulas. Other programs then read the apostrophe as part of the text. Default: texts as they are."`
 	Percentiles bool   `env:"-" help:"Also report the percentiles of each column of numbers. Takes about 100 bytes of memory per pitch."`
+	AllowEmpty  bool   `env:"-" name:"allow-empty" help:"Make empty tables if no record is found. Without it that is an error, and the tables of an earlier run stay."`
 	JSON        bool   `env:"-" name:"json" help:"Print the report as one JSON object, as in report.json."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all."`
 
@@ -74,7 +75,8 @@ The files appear together at the end, report.json last: if it exists, the others
 leaves nothing that looks like a result, and may be run again.
 
 Exit status: 0 done (files cut short and rejected records are in the report); 1 a file could not be read (the tables hold the
-others), no record is a pitch, a table could not be written, or it was interrupted; 2 wrong usage.`
+others), no record was found (nothing is written, see --allow-empty) or is a pitch, a table could not be written, or it was
+interrupted; 2 wrong usage.`
 }
 
 // Validate reports wrong usage. Kong calls it before Run.
@@ -103,7 +105,7 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	o := fileprocess.Options{
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, MaxRecordBytes: int(c.MaxRecordBytes),
-		Output: c.Output, Format: format, Percentiles: c.Percentiles,
+		Output: c.Output, Format: format, Percentiles: c.Percentiles, AllowEmpty: c.AllowEmpty,
 		Workers: runtime.GOMAXPROCS(0), Build: obs.Build(), ProgressTo: std.Err,
 	}
 	var err error

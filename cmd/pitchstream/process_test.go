@@ -421,7 +421,7 @@ func TestProcessReportsPercentilesWhenAsked(t *testing.T) {
 	require.NotEmpty(t, readReport(t, dir).Percentiles)
 	require.NotContains(t, out, "they need the games' log")
 	require.Contains(t, out, "records found in the games' log")
-	dir, out = process(t, writeFiles(t, map[string]string{"x.jsonl": "[]\n"}), "--percentiles")
+	dir, out = process(t, writeFiles(t, map[string]string{"x.jsonl": "[]\n"}), "--percentiles", "--allow-empty")
 	require.Equal(t, []string{"0 in 0 games"}, lines(out, "pitches"))
 	require.NotContains(t, out, "they need the games' log", "where no batter swung there are no rates")
 	require.FileExists(t, filepath.Join(dir, "rows.parquet"))

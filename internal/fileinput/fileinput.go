@@ -163,6 +163,27 @@ func (r *Reader) Problems() (list []Problem, more, failures int64) {
 	return r.problems.list, r.problems.more, r.problems.failures
 }
 
+// NothingRead returns the error of a run that found no record: its paths, and what is known of their files. An
+// empty input is more often a download that failed than a day without games.
+func (r *Reader) NothingRead() error {
+	paths := strings.Join(r.o.Paths[:min(len(r.o.Paths), maxNamed)], ", ")
+	if len(r.o.Paths) > maxNamed {
+		paths += ", …"
+	}
+	var why []string
+	for _, p := range r.problems.list[:min(len(r.problems.list), maxNamed)] {
+		why = append(why, p.String())
+	}
+	if len(why) == 0 {
+		why = append(why, terminal.Counted(int64(len(r.files)), "file"))
+	}
+	return fmt.Errorf("no record was found in %s (%s); if that is right, give --allow-empty", paths,
+		strings.Join(why, "; "))
+}
+
+// maxNamed bounds the paths and problems of one error.
+const maxNamed = 3
+
 // StartProgress shows on w how far the reading is, and the notes of ids, which may be nil. The caller counts
 // with SetBytes and AddRecords, and must call Stop.
 func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Progress {

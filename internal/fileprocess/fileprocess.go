@@ -46,6 +46,10 @@ type Options struct {
 
 	Registry *schemaregistry.Client // for values with its prefix; nil: none
 
+	// AllowEmpty makes empty tables if no record is found. Without it that is an error, and the tables of an
+	// earlier run stay.
+	AllowEmpty bool
+
 	Output      string // folder, created if necessary, or a URL of storage
 	Format      fileoutput.Format
 	Percentiles bool   // report them; takes about 100 bytes of memory per pitch
@@ -186,7 +190,7 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 		p.rejects = fileoutput.NewRejects(w)
 		return errors.Join(p.readAll(ctx), p.rejects.Close())
 	})
-	for _, step := range []func(context.Context) error{p.writeTables, p.checkBalance, p.writeReport} {
+	for _, step := range []func(context.Context) error{p.checkAny, p.writeTables, p.checkBalance, p.writeReport} {
 		if err == nil {
 			err = step(ctx)
 		}
@@ -195,6 +199,15 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	return &p.report, p.folder.Publish(append(p.report.Files, ReportName)...)
+}
+
+// checkAny returns an error if no record was found and that is not allowed.
+func (p *processor) checkAny(context.Context) error {
+	// guard: process: an empty input replaces no tables | p.report.Records.In == 0 -> false
+	if !p.o.AllowEmpty && p.report.Records.In == 0 {
+		return fmt.Errorf("nothing was written, and earlier tables are as they were: %w", p.in.NothingRead())
+	}
+	return nil
 }
 
 // measurement is the result for one record: a change, or the reason why there is none.

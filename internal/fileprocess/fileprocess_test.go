@@ -124,6 +124,45 @@ func TestTablesThatDoNotBalanceAreNotPublished(t *testing.T) {
 	require.Empty(t, names(t, o.Output))
 }
 
+// An empty input is more often a download that failed than a day without games.
+//
+// guard: process: an empty input replaces no tables
+func TestAnEmptyInputLeavesTheTablesOfAnEarlierRun(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"1_1.jsonl": pitch(1), "empty/2_1.jsonl": " \n", "readme/README": "# hello\n", "broken/x.gz": "PAR1"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "none"), 0o755))
+	o := options(t, 1, filepath.Join(dir, "1_1.jsonl"))
+	_, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	before, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
+	require.NoError(t, err)
+	for input, want := range map[string]string{
+		"empty": "2_1.jsonl: holds no record", "readme": "README: not read: its content is no JSON", "none": "(0 files)",
+		"broken": "a Parquet file", fileinput.Stdin: "found in - (-: holds no record)",
+	} {
+		o.Paths, o.Stdin = []string{input}, strings.NewReader("")
+		if input != fileinput.Stdin {
+			o.Paths = []string{filepath.Join(dir, input)}
+		}
+		_, err = Run(t.Context(), o)
+		require.ErrorContains(t, err, "nothing was written, and earlier tables are as they were: no record was found in ")
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "give --allow-empty")
+		after, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
+		require.NoError(t, err)
+		require.Equal(t, string(before), string(after))
+	}
+	o.Paths, o.AllowEmpty = []string{filepath.Join(dir, "none")}, true
+	_, err = Run(t.Context(), o)
+	require.NoError(t, err)
+	after, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
+	require.NoError(t, err)
+	require.NotContains(t, string(after), "00000000-0000-4000-8000-000000000001")
+}
+
 // The later line of a file need not be the newer record, because kcat reads one partition after the other.
 //
 // guard: process: a row keeps the version of its record

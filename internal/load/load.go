@@ -54,8 +54,9 @@ type Options struct {
 	// Realtime keeps the real time between pitches. It needs IDsPath with event times, or Timestamp.FromFile.
 	Realtime bool
 
-	Check     bool   // read and judge everything, but send nothing
-	StatePath string // file that remembers what was acknowledged; "": none
+	Check      bool   // read and judge everything, but send nothing
+	AllowEmpty bool   // without it, inputs without any record are an error
+	StatePath  string // file that remembers what was acknowledged; "": none
 
 	Client   []kgo.Opt
 	Topic    string
@@ -262,7 +263,12 @@ func (l *loader) run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w: run the same command again to continue", ErrInterrupted)
 	case err == nil:
-		err = l.counts.sum(l.in).failure(l.counts.hasPitch)
+		report := l.counts.sum(l.in)
+		err = report.failure(l.counts.hasPitch)
+		// guard: load: an empty input is no success | report.Records+report.SentBefore == 0 -> false
+		if err == nil && !l.o.AllowEmpty && report.Records+report.SentBefore == 0 {
+			err = l.in.NothingRead()
+		}
 	}
 	return errors.Join(err, saveErr)
 }

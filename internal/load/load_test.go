@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
@@ -298,4 +299,19 @@ func TestAStateFileNamesATopicOrIdentifiersThatHaveChanged(t *testing.T) {
 	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, testkit.RawTopic)
 	require.NoError(t, err)
 	require.ErrorContains(t, load(ids), `is of a run with topic ID "`)
+}
+
+// guard: load: an empty input is no success
+func TestALoadOfNothingFails(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "1_1.jsonl")
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o644))
+	for _, path := range []string{empty, filepath.Dir(empty), fileinput.Stdin} {
+		o := testOptions(Options{Paths: []string{path}, Stdin: strings.NewReader(""), Check: true})
+		_, err := Run(t.Context(), o)
+		require.ErrorContains(t, err, "no record was found in "+path)
+		require.ErrorContains(t, err, "holds no record")
+		o.AllowEmpty = true
+		_, err = Run(t.Context(), o)
+		require.NoError(t, err)
+	}
 }
