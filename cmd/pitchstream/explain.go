@@ -13,6 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
@@ -130,22 +131,21 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 
 // standardInput explains one record without any server.
 func (c *explainCmd) standardInput(ctx context.Context, in io.Reader) (*explain.Pitch, error) {
-	limit := int64(c.Limits.MaxRecordBytes) + 1<<20
-	value, err := io.ReadAll(io.LimitReader(in, limit))
-	if err != nil {
-		return nil, err
-	}
 	headers, err := c.headers()
 	if err != nil {
 		return nil, err
 	}
-	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "-"}, Headers: headers}
-	if len(value) > 0 {
-		rec.Value = value
+	item, ok, err := fileinput.One(ctx, in, int(c.Limits.MaxRecordBytes)+1<<20)
+	if err != nil {
+		return nil, err
 	}
-	if c.Game != "" {
+	var rec schemas.Record
+	if ok {
+		rec = item.KafkaRecord(c.Game, fileinput.Identity{})
+	} else if c.Game != "" { // no record at all is one without a value, as a delete is
 		rec.Key = []byte(c.Game)
 	}
+	rec.Topic, rec.Headers = "-", append(rec.Headers, headers...)
 	registry, err := c.Registry.Open()
 	if err == nil {
 		rec, _, err = registry.Plain(ctx, rec, coreLimits(c.Limits))

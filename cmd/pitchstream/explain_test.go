@@ -245,6 +245,36 @@ func TestExplainOfStandardInputNeedsNoServer(t *testing.T) {
 	require.Equal(t, svg, again, "a picture that is not made overwrites none")
 }
 
+// The pitch_id of a record without an eventId is made of its bytes, so the end of its line must not count.
+func TestExplainReadsStandardInputAsProcessReadsAFile(t *testing.T) {
+	const record = `{"summary_acts":{"pitch":{"result":"Ball","type":"Slider"}}}`
+	explained := func(text string, args ...string) (out, errs strings.Builder, status int) {
+		status = run(t.Context(), append([]string{"explain", "-"}, args...), &stdio{In: strings.NewReader(text), Out: &out, Err: &errs})
+		return out, errs, status
+	}
+	want, _, _ := explained(record, "--game=745804")
+	for name, text := range map[string]string{
+		"a line": record + "\n", "a Windows line": record + "\r\n", "a mark": "\ufeff" + record + "\n",
+		"an envelope": fmt.Sprintf(`{"key":"1","value":%q}`, record),
+	} {
+		out, errs, status := explained(text, "--game=745804")
+		require.Equal(t, exitOK, status, errs.String())
+		require.Equal(t, want.String(), out.String(), name)
+	}
+	out, _, _ := explained(`{"key":"745804","value":"` + strings.ReplaceAll(record, `"`, `\"`) + `"}`)
+	require.Equal(t, want.String(), out.String(), "the envelope names the game")
+	for text, want := range map[string]string{
+		record + "\n" + record + "\n": "more than one record", "PAR1....": "a Parquet file", `{"plays":[` + record + `]}`: "jq -c '.plays[]'",
+	} {
+		_, errs, status := explained(text)
+		require.Equal(t, exitFailed, status)
+		require.Contains(t, errs.String(), want)
+	}
+	_, errs, status := explained(strings.Repeat("x", 3<<20), "--max-record-bytes=1MiB")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errs.String(), "the record has 3145728 bytes, more than the 2097152")
+}
+
 func TestExplainRefusesWrongUsage(t *testing.T) {
 	id := "84f189a5-98fd-478d-b982-e8032a1f14bf"
 	for _, c := range []struct {
