@@ -102,3 +102,19 @@ type none struct{}
 func (none) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
+
+// Identifiers are signed 64 bits, and each one that a link may name has a page.
+func TestEveryPlayerHasAPage(t *testing.T) {
+	files, _ := load(embedded)
+	var routes []*regexp.Regexp
+	for _, m := range regexp.MustCompile(`(?m)^  \[/(\S+)/, (?:batter|pitcher),`).FindAllStringSubmatch(string(files["main.js"].body), -1) {
+		routes = append(routes, regexp.MustCompile(m[1]))
+	}
+	require.Len(t, routes, 2)
+	for i, page := range []string{"batters", "pitchers"} {
+		for _, id := range []string{"0", "660271", "-5", "9223372036854775807", "-9223372036854775808"} {
+			require.Equal(t, []string{"#/" + page + "/" + id, id}, routes[i].FindStringSubmatch("#/"+page+"/"+id))
+		}
+		require.False(t, routes[i].MatchString("#/"+page+"/--5"))
+	}
+}

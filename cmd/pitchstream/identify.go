@@ -95,5 +95,8 @@ func (c *identifyCmd) Run(ctx context.Context, std *stdio) (err error) {
 		o.Postgres = pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group}
 	}
 	r, err := identify.Run(ctx, o)
-	return cmp.Or(err, r.Print(std.Out, o, c.JSON))
+	if err != nil && r.At.IsZero() && r.Pitches == 0 { // nothing was read: a summary would be of no game
+		return err
+	}
+	return errors.Join(err, r.Print(std.Out, o, c.JSON))
 }

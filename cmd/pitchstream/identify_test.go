@@ -82,3 +82,14 @@ func TestIdentifyWantsOneSource(t *testing.T) {
 	require.Contains(t, stdout, "00000000-0000-4000-8000-000000000012  at-bat 2 pitch 2  batter 102 R  pitcher 902 L\n")
 	require.Contains(t, stdout, "at-bat 1 pitch -  batter 101 L")
 }
+
+// A summary of no game, at the year 1, looked like a result.
+func TestIdentifyWithoutAFeedPrintsNoSummary(t *testing.T) {
+	broken := filepath.Join(writeFiles(t, map[string]string{"feed.json": "{"}), "feed.json")
+	for _, args := range [][]string{{"--feed=" + broken}, {"--feed=" + broken, "--json"}, {"--file=" + broken}} {
+		status, stdout, stderr := runCLI(t, append([]string{"identify", "--dry-run"}, args...)...)
+		require.Equal(t, exitFailed, status)
+		require.Empty(t, stdout)
+		require.NotEmpty(t, stderr)
+	}
+}

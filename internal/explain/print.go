@@ -36,7 +36,7 @@ func section(w io.Writer, format string, args ...any) {
 }
 
 func field(w io.Writer, name, format string, args ...any) {
-	fmt.Fprintf(w, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(w, "  %-24s %s\n", name, terminal.OneLine(fmt.Sprintf(format, args...)))
 }
 
 func printFound(w io.Writer, p *Pitch) {
@@ -121,7 +121,7 @@ func printStages(w io.Writer, p *Pitch) {
 	}
 	fmt.Fprintln(w, " decoded")
 	for _, r := range e.Decoded {
-		fmt.Fprintf(w, "  %-44s %-7s %s\n", r.Name, r.Kind, r.Text)
+		fmt.Fprintf(w, "  %-44s %-7s %s\n", r.Name, r.Kind, terminal.OneLine(r.Text))
 	}
 	if e.Flattened != nil {
 		t := e.Tracks
@@ -399,6 +399,6 @@ func printItsLetters(w io.Writer, p *Pitch) {
 	section(w, "dead letters: %s", terminal.Count(int64(len(p.Letters))))
 	for _, l := range p.Letters {
 		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
-			terminal.Counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
+			terminal.Counted(int64(l.ID.Attempts), "time"), l.FailedAt, terminal.OneLine(l.Message))
 	}
 }

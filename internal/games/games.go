@@ -129,8 +129,8 @@ func Missing(ctx context.Context, cfg pgsink.Config, from, to string) ([]schemas
 func Print(out io.Writer, games []schemas.GameFacts) error {
 	w := bufio.NewWriter(out)
 	for _, g := range games {
-		fmt.Fprintf(w, "%s  %s  %s at %s  %s\n", g.GameDate, g.GamePK, orDash(g.AwayTeam), orDash(g.HomeTeam),
-			orDash(g.Venue))
+		fmt.Fprintln(w, terminal.OneLine(fmt.Sprintf("%s  %s  %s at %s  %s", g.GameDate, g.GamePK,
+			orDash(g.AwayTeam), orDash(g.HomeTeam), orDash(g.Venue))))
 	}
 	fmt.Fprintf(w, "%s of the schedule without a pitch\n", terminal.Counted(int64(len(games)), "game"))
 	return w.Flush()

@@ -71,7 +71,8 @@ func printFinding(w io.Writer, f *schemas.QualityFinding) {
 		before = qualityFigure(f.Baseline.Value, f.Unit)
 		change = signed(f.Value-f.Baseline.Value, f.Unit)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, strings.TrimSpace(f.Check+" "+f.Item), f.Venue,
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark,
+		terminal.OneLine(strings.TrimSpace(f.Check+" "+f.Item)), terminal.OneLine(string(f.Venue)),
 		qualityFigure(f.Value, f.Unit), before, change, terminal.Count(f.Of), terminal.Count(f.Games), f.Limit)
 }
 

@@ -37,6 +37,14 @@ func Text(text string) string {
 	return out.String()
 }
 
+// OneLine is Text in which line ends are escaped, too, so that a text of a record makes no line of its own.
+func OneLine(text string) string {
+	// guard: terminal: a text of a record makes no line of its own | lineEnd -> "\x00"
+	return strings.ReplaceAll(Text(text), lineEnd, `\n`)
+}
+
+const lineEnd = "\n"
+
 // IsText reports whether bytes are UTF-8 of one line that a terminal shows as it is.
 func IsText(b []byte) bool {
 	return utf8.Valid(b) && !strings.ContainsFunc(string(b), func(r rune) bool { return !unicode.IsGraphic(r) })

@@ -42,3 +42,12 @@ func TestATerminalGetsNothingThatItObeys(t *testing.T) {
 		require.Equal(t, strings.ToValidUTF8(in, "\ufffd"), back)
 	}
 }
+
+// guard: terminal: a text of a record makes no line of its own
+func TestATextOfARecordMakesNoLineOfItsOwn(t *testing.T) {
+	require.Equal(t, `Slider\nrejected     0\x1b`, OneLine("Slider\nrejected     0\x1b"))
+	var out strings.Builder
+	line := Lines(&out)
+	line("pitch types", "%s %d", "A\nB", 5)
+	require.Equal(t, "  pitch types  A\\nB 5\n", out.String())
+}

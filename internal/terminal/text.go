@@ -65,7 +65,7 @@ type Line = func(name, format string, args ...any)
 // Lines returns a function that writes a line of a summary to w: its name, and a text beside it.
 func Lines(w io.Writer) Line {
 	return func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(w, "  %-12s %s\n", name, OneLine(fmt.Sprintf(format, args...)))
 	}
 }
 
