@@ -270,7 +270,10 @@ func TestExplainReadsStandardInputAsProcessReadsAFile(t *testing.T) {
 		require.Equal(t, exitFailed, status)
 		require.Contains(t, errs.String(), want)
 	}
-	_, errs, status := explained(strings.Repeat("x", 3<<20), "--max-record-bytes=1MiB")
+	out, errs, status := explained("\x00\x00\x00\x00\x2aa\nb\n")
+	require.Equal(t, exitOK, status, errs.String())
+	require.Contains(t, out.String(), "schema id 42", "a binary value has no lines")
+	_, errs, status = explained(strings.Repeat("x", 3<<20), "--max-record-bytes=1MiB")
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, errs.String(), "the record has 3145728 bytes, more than the 2097152")
 }

@@ -163,8 +163,8 @@ func (r *Reader) Problems() (list []Problem, more, failures int64) {
 	return r.problems.list, r.problems.more, r.problems.failures
 }
 
-// NothingRead returns the error of a run that found no record: its paths, and what is known of their files. An
-// empty input is more often a download that failed than a day without games.
+// NothingRead returns the error of a run that found no record: its paths, and what is known of their files.
+// An empty input is more often a download that failed than a day without games.
 func (r *Reader) NothingRead() error {
 	paths := strings.Join(r.o.Paths[:min(len(r.o.Paths), maxNamed)], ", ")
 	if len(r.o.Paths) > maxNamed {

@@ -190,7 +190,8 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 		p.rejects = fileoutput.NewRejects(w)
 		return errors.Join(p.readAll(ctx), p.rejects.Close())
 	})
-	for _, step := range []func(context.Context) error{p.checkAny, p.writeTables, p.checkBalance, p.writeReport} {
+	steps := []func(context.Context) error{p.checkAny, p.writeTables, p.checkBalance, p.writeReport}
+	for _, step := range steps {
 		if err == nil {
 			err = step(ctx)
 		}
