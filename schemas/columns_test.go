@@ -112,7 +112,7 @@ func TestRowSchemaHasTheColumns(t *testing.T) {
 		Required   []string        `json:"required"`
 	}
 	require.NoError(t, json.Unmarshal(b, &s))
-	require.Equal(t, names(schemas.StoredColumns), members(t, s.Properties))
+	require.Equal(t, append(names(schemas.StoredColumns), schemas.ScoresMember), members(t, s.Properties))
 	// Columns that came later are absent from rows that were published before.
 	require.Equal(t, releasedRowColumns(t), s.Required)
 }

@@ -76,6 +76,31 @@ func swing(t *testing.T) map[string]any {
 	return nil
 }
 
+// A published row with what models say about it is one of the schema, as is a row without.
+func TestScoredRowsFitTheRowSchema(t *testing.T) {
+	schema := compiled(t, schemas.RowSchema, "")
+	row := rowOf(t, recordOf(simulated(t, simulate.Options{Seed: 7, Pitches: 1})[0], 0))
+	p := schemas.Published{PitchID: row.PitchID, Scores: []schemas.Score{
+		{Model: "archetypes", Version: 3, Label: "long, fast bat", Value: schemas.Some(0.92), Margin: schemas.Some(0.41)},
+		{Model: "self-batter", Version: 1},
+		{Model: "whiff", Version: 2, IsShadow: true, Value: schemas.Some(0.3)},
+	}}
+	p.Row = &schemas.StoredRow{
+		Row: *row.Row, Provenance: schemas.ProvenanceOf(row, features.CoreVersion, "test", row.EventTime),
+	}
+	published := document(t, p.AppendJSON(nil)).(map[string]any)
+	require.Len(t, published["scores"], 2, "a shadow is shown to no reader")
+	require.NoError(t, schema.Validate(published))
+	require.NoError(t, schema.Validate(with(published, "scores", map[string]any{})))
+	for _, broken := range []any{
+		nil, []any{}, map[string]any{"whiff": nil}, map[string]any{"whiff": map[string]any{"version": json.Number("1")}},
+		map[string]any{"whiff": with(published["scores"].(map[string]any)["archetypes"].(map[string]any), "value", "0.92")},
+		map[string]any{"whiff": with(published["scores"].(map[string]any)["archetypes"].(map[string]any), "version", json.Number("0"))},
+	} {
+		require.Error(t, schema.Validate(with(published, "scores", broken)), "%v", broken)
+	}
+}
+
 func TestBrokenRows(t *testing.T) {
 	schema := compiled(t, schemas.RowSchema, "")
 	good := swing(t)

@@ -78,11 +78,14 @@ func AppendScoresJSON(b []byte, scores []Score) []byte {
 	return append(b, '}')
 }
 
+// ScoresMember is the member of a published row that has the scores of live versions. It is no column.
+const ScoresMember = "scores"
+
 // AppendJSON appends the row as JSON, with the scores of live versions, if there are any, as its last member.
 func (p *Published) AppendJSON(b []byte) []byte {
 	b = p.Row.AppendJSON(b)
 	if slices.ContainsFunc(p.Scores, func(s Score) bool { return !s.IsShadow }) {
-		b = AppendScoresJSON(append(b[:len(b)-1], `,"scores":`...), p.Scores)
+		b = AppendScoresJSON(append(b[:len(b)-1], `,"`+ScoresMember+`":`...), p.Scores)
 		b = append(b, '}')
 	}
 	return b

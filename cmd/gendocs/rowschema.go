@@ -13,9 +13,10 @@ import (
 
 // rowSchemaID names the schema with its version. docs/SCHEMA.md says when to raise the major and the minor
 // part.
-const rowSchemaID = "urn:pitchstream:schema:row:1.1"
+const rowSchemaID = "urn:pitchstream:schema:row:1.2"
 
-// rowSchema returns the JSON Schema of a row in the rows topic. Its members are the columns, in their order.
+// rowSchema returns the JSON Schema of a row in the rows topic. Its members are the columns, in their order,
+// and the scores of live models, which a row has only while a model scores such rows.
 func rowSchema(columns []schemas.Column) ([]byte, error) {
 	released, err := releasedColumns()
 	if err != nil {
@@ -39,12 +40,13 @@ func rowSchema(columns []schemas.Column) ([]byte, error) {
 			allSwings = append(allSwings, c.Name)
 		}
 	}
+	properties = append(properties, member{schemas.ScoresMember, scoresSchema()})
 	b, err := json.MarshalIndent(object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
 		{"$id", rowSchemaID},
 		{"title", "Row of one pitch"},
 		{"description", "The value of a record of the rows topic, keyed by pitch_id: " +
-			"every column of the table pitches, a missing value as null. " +
+			"every column of the table pitches, a missing value as null, and what live models say. " +
 			"A pitch that was deleted has no value (a tombstone). " +
 			"Later versions may have more members: ignore those that you do not know."},
 		{"$comment", "Made from schemas/columns.go by go run ./cmd/gendocs: do not edit."},
@@ -54,6 +56,32 @@ func rowSchema(columns []schemas.Column) ([]byte, error) {
 		{"allOf", []object{swingRule(onlySwings, allSwings), whiffRule()}},
 	}, "", "  ")
 	return append(b, '\n'), err
+}
+
+// scoresSchema returns the JSON Schema of what live models say about a row.
+func scoresSchema() object {
+	number := func(description string) object {
+		return object{{"description", description}, {"type", []string{"number", "null"}}}
+	}
+	return object{
+		{"description", "What live models say about the row, by the name of the model; missing: none scores it"},
+		{"$comment", "from: the live version of each model, in the transaction that wrote the row"},
+		{"type", "object"},
+		{"additionalProperties", object{
+			{"type", "object"},
+			{"properties", object{
+				{"version", object{{"description", "The version that scored the row"}, {"type", "integer"}, {"minimum", 1}}},
+				{"label", object{{"description", "The group that the pitch belongs to; null: the model gives none, " +
+					"or the row lacks what it needs"}, {"type", []string{"string", "null"}}}},
+				{"value", number("A distance or a prediction; null: the row lacks what the model needs")},
+				{"margin", number("How much nearer the label is than the next one, 0–1; null: the model gives none")},
+				{"p_value", number("Share of such pitches that are at least as far away; null: the model gives none")},
+				{"shift", number("By how many standard deviations of the player the first column of the model is off; " +
+					"null: the model gives none")},
+			}},
+			{"required", []string{"version", "label", "value", "margin", "p_value", "shift"}},
+		}},
+	}
 }
 
 // releasedColumns returns the columns that rows have had since the first release of their major version. A
