@@ -70,7 +70,9 @@ func scoresSchema() object {
 		{"additionalProperties", object{
 			{"type", "object"},
 			{"properties", object{
-				{"version", object{{"description", "The version that scored the row"}, {"type", "integer"}, {"minimum", 1}}},
+				{"version", object{
+					{"description", "The version that scored the row"}, {"type", "integer"}, {"minimum", 1},
+				}},
 				{"label", object{{"description", "The group that the pitch belongs to; null: the model gives none, " +
 					"or the row lacks what it needs"}, {"type", []string{"string", "null"}}}},
 				{"value", number("A distance or a prediction; null: the row lacks what the model needs")},

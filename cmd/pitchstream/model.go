@@ -167,6 +167,7 @@ type modelRefitCmd struct {
 	MinAgreement  float64   `name:"min-agreement" default:"0.9" placeholder:"SHARE" help:"Promote only if the candidate agrees with the live version by so much, 0 to 1: archetypes in the share of equal labels and in the adjusted Rand index, self in the rank correlation of the p-values. Default: 0.9."`
 	MaxPSI        float64   `name:"max-psi" default:"0.2" placeholder:"PSI" help:"Promote only if no column has moved further since the live version was trained, by the population stability index. Default: 0.2."`
 	MaxError      float64   `name:"max-calibration-error" default:"0.03" placeholder:"SHARE" help:"For self only. About 0.05 of the rows that a training has not seen should have a p-value below 0.05. Promote only if the share is no further from that. Default: 0.03."`
+	Keep          int       `name:"keep-candidates" default:"14" placeholder:"N" help:"Delete the candidates of earlier refits that never scored a row, but for the newest N; 0: keep all. Default: 14."`
 	PromoteFirst  bool      `env:"-" name:"promote-first" help:"Promote also where no version is live yet, and nothing can be compared."`
 }
 
@@ -184,6 +185,8 @@ func (c *modelRefitCmd) Validate() error {
 		return fmt.Errorf("--days=%d: want 1 or more", c.Days)
 	case !(c.MinAgreement >= 0 && c.MinAgreement <= 1):
 		return fmt.Errorf("--min-agreement=%v: want a share from 0 to 1", c.MinAgreement)
+	case c.Keep < 0:
+		return fmt.Errorf("--keep-candidates=%d: want 0 or more", c.Keep)
 	case !(c.MaxPSI >= 0):
 		return fmt.Errorf("--max-psi=%v: want 0 or more", c.MaxPSI)
 	case !(c.MaxError >= 0 && c.MaxError <= 1):
@@ -194,7 +197,9 @@ func (c *modelRefitCmd) Validate() error {
 
 // Run trains a model again.
 func (c *modelRefitCmd) Run(ctx context.Context, std *stdio) error {
-	o := models.RefitOptions{Name: c.Name, Until: c.Until, PromoteFirst: c.PromoteFirst}
+	o := models.RefitOptions{
+		Name: c.Name, Until: c.Until, PromoteFirst: c.PromoteFirst, KeepCandidates: c.Keep,
+	}
 	o.Limits.MinAgreement, o.Limits.MaxPSI = c.MinAgreement, c.MaxPSI
 	o.Limits.MaxCalibrationError = c.MaxError
 	if o.Until.IsZero() {

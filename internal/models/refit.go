@@ -31,6 +31,8 @@ type RefitOptions struct {
 	Since, Until time.Time // the pitches to train on
 	Limits       RefitLimits
 	PromoteFirst bool // promote also where no version is live
+	// KeepCandidates is how many candidates of earlier refits stay that never scored a row; 0: all.
+	KeepCandidates int
 }
 
 // Refit is the result of a refit.
@@ -46,6 +48,8 @@ type Refit struct {
 	Unusual     schemas.Opt[float64] `json:"share_below_5_pct"`
 	// Shift is how much greater the candidate's p-values are on average.
 	Shift schemas.Opt[float64] `json:"p_value_shift"`
+	// Pruned are the candidates of earlier refits that were deleted.
+	Pruned []int32 `json:"pruned,omitempty"`
 }
 
 // RunRefit trains a model again, holds the result against the live version, and promotes it within the
@@ -88,7 +92,11 @@ func RunRefit(ctx context.Context, o Options, refit RefitOptions) (r Refit, err 
 	if err = e.judge(ctx, &r, refit, f, liveFile, rows); err != nil {
 		return r, err
 	}
-	return r, e.books.NoteRefit(ctx, r.ModelRefit)
+	if err = e.books.NoteRefit(ctx, r.ModelRefit); err != nil || refit.KeepCandidates == 0 {
+		return r, err
+	}
+	r.Pruned, err = e.books.PruneCandidates(ctx, refit.Name, refit.KeepCandidates)
+	return r, err
 }
 
 // toRefit returns the live version with its file, nil if there is none, and how to train the next one.
@@ -263,5 +271,9 @@ func PrintRefit(out io.Writer, r Refit) error {
 			"decide:  pitchstream model promote %[1]s %[2]d, or pitchstream model retire %[1]s %[2]d\n",
 	}[r.Result]
 	_, err := fmt.Fprintf(out, text, r.Model, r.Version)
+	for _, version := range r.Pruned {
+		fmt.Fprintf(out, "deleted %s %d: a candidate of an earlier refit that never scored a row\n",
+			r.Model, version)
+	}
 	return err
 }

@@ -312,3 +312,64 @@ func TestARefitOfAVersionWithoutInputs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, schemas.ModelLive, list[added.Version-1].State)
 }
+
+// Nights leave the newest candidates. A version stays that scored rows once, or that a person added.
+func TestRefitsKeepTheNewestCandidates(t *testing.T) {
+	s := newSeason(t)
+	books := pgbooks.NewModels(s.store.DB())
+	add := func(content string, isNightly bool) (version int32) {
+		t.Helper()
+		e := schemas.ModelEntry{
+			Name: "archetypes", Kind: "archetypes", Trained: []byte("{}"), Figures: []byte("{}"), AddedBy: "night",
+		}
+		version, _, err := books.Add(t.Context(), e, []byte(content))
+		require.NoError(t, err)
+		if isNightly {
+			refit := schemas.ModelRefit{Model: "archetypes", Version: version, Result: schemas.RefitHeld, By: "night"}
+			require.NoError(t, books.NoteRefit(t.Context(), refit))
+		}
+		return version
+	}
+	add("by a person", false)
+	for i := range 8 {
+		add(string(rune('a'+i)), true) // the versions 2 to 9
+	}
+	for version, states := range map[int32][]string{
+		3: {schemas.ModelShadow, schemas.ModelCandidate}, 4: {schemas.ModelRetired}, 5: {schemas.ModelShadow},
+	} {
+		for _, state := range states {
+			_, err := books.SetState(t.Context(), "archetypes", version, state, "a person")
+			require.NoError(t, err)
+		}
+	}
+	require.EqualValues(t, 2, add("a", true), "the oldest file was trained again last night")
+	pruned, err := books.PruneCandidates(t.Context(), "archetypes", 2)
+	require.NoError(t, err)
+	require.Equal(t, []int32{6, 7, 8}, pruned)
+	pruned, err = books.PruneCandidates(t.Context(), "archetypes", 0)
+	require.NoError(t, err)
+	require.Empty(t, pruned, "the last trained one stays, and the greatest number")
+	list, err := List(t.Context(), s.o, "archetypes")
+	require.NoError(t, err)
+	versions := schemas.Map(list, func(m schemas.ModelEntry) int32 { return m.Version })
+	require.Equal(t, []int32{1, 2, 3, 4, 5, 9}, versions)
+	require.True(t, s.isHeld("archetypes"))
+}
+
+// The command deletes what earlier nights left, and says so.
+func TestARefitDeletesOldCandidates(t *testing.T) {
+	s := newSeason(t)
+	for day := range 5 {
+		s.play(day, 120, 0)
+	}
+	var r Refit
+	for night := range 3 {
+		var err error
+		r, err = s.refit("archetypes", night, night+2, func(o *RefitOptions) { o.KeepCandidates = 2 })
+		require.NoError(t, err)
+	}
+	require.Equal(t, []int32{1}, r.Pruned)
+	var text bytes.Buffer
+	require.NoError(t, PrintRefit(&text, r))
+	require.Contains(t, text.String(), "deleted archetypes 1: a candidate of an earlier refit that never scored a row")
+}

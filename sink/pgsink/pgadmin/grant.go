@@ -34,7 +34,8 @@ func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 		// The writer must not change the list of migrations, because it could make Migrate skip a later one.
 		return a.grant(ctx, tx, roles.Writer, "SELECT, INSERT, UPDATE",
 			`REVOKE INSERT, UPDATE ON {schema}.schema_migrations FROM {role};
-			GRANT EXECUTE ON FUNCTION {schema}.forget_pitch_changes(interval, bigint) TO {role}`)
+			GRANT EXECUTE ON FUNCTION {schema}.forget_pitch_changes(interval, bigint) TO {role};
+			GRANT EXECUTE ON FUNCTION {schema}.prune_model_candidates(text, int) TO {role}`)
 	}))
 }
 

@@ -57,6 +57,20 @@ func (m Models) NoteRefit(ctx context.Context, r schemas.ModelRefit) error {
 	return pg.Wrap("models", err)
 }
 
+// PruneCandidates deletes the candidates that refits of a model have left, but for the newest keep ones, and
+// returns the versions. It keeps one at least, and the greatest number, because no number is given twice. A
+// version that was live or a shadow ever, or that no refit trained, is never deleted.
+func (m Models) PruneCandidates(ctx context.Context, name string, keep int) (pruned []int32, err error) {
+	err = m.change(ctx, func(tx *pg.Tx) error {
+		pruned, err = pg.Collect(ctx, tx, func(row pgx.CollectableRow) (version int32, err error) {
+			err = row.Scan(&version)
+			return version, err
+		}, `SELECT version FROM {schema}.prune_model_candidates($1, $2) AS version ORDER BY 1`, name, keep)
+		return err
+	})
+	return pruned, pg.Wrap("models", err)
+}
+
 // Refits returns the newest refits of a version, at most 20, the newest first.
 func (m Models) Refits(ctx context.Context, name string, version int32) ([]schemas.ModelRefit, error) {
 	all, err := pg.Collect(ctx, m.db, scanRefit, `SELECT `+refitColumns+` FROM {schema}.model_refits
