@@ -101,6 +101,13 @@ func (c *Client) Plain(
 	return rec, "", nil
 }
 
+// missingText begins the fault of a value whose schema the registry does not have.
+const missingText = "the registry has no schema "
+
+// IsMissing reports whether the message of a dead letter says that the registry did not have the schema of
+// the value. It may have it now.
+func IsMissing(message string) bool { return strings.Contains(message, missingText) }
+
 // maxFaultBytes keeps a fault below what the message of a rejection may have.
 const maxFaultBytes = 400
 
@@ -142,7 +149,7 @@ func (c *Client) fetch(ctx context.Context, id int) (*schema, error) {
 	// guard: registry: only a schema that is not there is the record's fault | hasCode(err, sr.ErrSchemaNotFound.Code) -> err != nil
 	if hasCode(err, sr.ErrSchemaNotFound.Code) {
 		return &schema{
-			fault: fmt.Sprintf("the registry has no schema %d, which the value's prefix names", id),
+			fault: fmt.Sprintf(missingText+"%d, which the value's prefix names", id),
 			until: c.cache.now().Add(missingFor),
 		}, nil
 	}

@@ -11,17 +11,20 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // DeadLetters compares the rejected records with the dead letters, by the coordinates of the record.
 type DeadLetters struct {
-	Rejected     int64 `json:"rejected"`       // records that this build rejects
-	Found        int64 `json:"letters"`        // records of the compared part with a dead letter of this group
-	SinkRejected int64 `json:"sink_rejected"`  // of them, records that Postgres refused
-	OtherBuild   int64 `json:"of_other_build"` // of them, records that another build rejected and this one does not
-	NotCheckable int64 `json:"not_checkable"`  // rejected records whose dead letter retention may have deleted
+	Rejected     int64 `json:"rejected"`      // records that this build rejects
+	Found        int64 `json:"letters"`       // records of the compared part with a dead letter of this group
+	SinkRejected int64 `json:"sink_rejected"` // of them, records that Postgres refused
+	// OtherBuild counts records that another build rejected and this one does not, or whose schema the registry
+	// did not have.
+	OtherBuild   int64 `json:"of_other_build"`
+	NotCheckable int64 `json:"not_checkable"` // rejected records whose dead letter retention may have deleted
 	// FormerTopic counts those of them that may be about a record of a former topic of the same name.
 	FormerTopic int64 `json:"of_former_topic,omitempty"`
 }
@@ -37,7 +40,7 @@ type deadLetter struct {
 	times   int
 	refused bool           // by Postgres
 	failed  map[int64]bool // the timestamps of the records that were refused
-	ours    bool           // written by this build
+	ours    bool           // written by this build, for a fault that the record still has
 }
 
 // deadLetters are the dead letters that the group wrote about records of the raw topic.
@@ -87,7 +90,9 @@ func (l *deadLetters) add(r schemas.Record) {
 		}
 		d.refused, d.failed[f.Failed.TimestampMS] = true, true
 	}
-	d.ours = d.ours || f.Build == l.kafka.Build
+	// The registry may have got the schema since. Then this build reads the record, and neither is wrong.
+	// guard: verify: a schema that came later is no difference | !schemaregistry.IsMissing(f.Message) -> true
+	d.ours = d.ours || f.Build == l.kafka.Build && !schemaregistry.IsMissing(f.Message)
 	l.about[at] = d
 }
 
