@@ -57,7 +57,7 @@ func (c *deleteCmd) Run(ctx context.Context, std *stdio) (err error) {
 		Postgres: storeConfig(c.Postgres),
 	}
 	if o.Pitches, err = deletion.Parse(c.Pitches); err == nil && c.File != "" {
-		o.Pitches, err = deletion.ReadFile(c.File)
+		o.Pitches, err = deletion.ReadFile(ctx, c.File)
 	}
 	if err == nil && !c.DryRun {
 		o.Client, err = config.Kafka(c.Kafka).Options()

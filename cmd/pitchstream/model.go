@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/models"
 	"github.com/pitchstream/pitchstream/internal/scoring"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -92,7 +92,7 @@ type modelAddCmd struct {
 
 // Run stores a model file.
 func (c *modelAddCmd) Run(ctx context.Context, std *stdio) error {
-	file, err := os.Open(c.File)
+	file, err := fileinput.OpenFile(ctx, c.File, nil)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/identify"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -56,12 +56,12 @@ const pitchesOfAGame = 3000
 
 // Run compares a file with the stored rows, game by game.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	file, err := os.Open(o.File)
+	file, err := fileinput.OpenFile(ctx, o.File, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	games, err := readSavant(file, maxLines)
+	games, err := readSavant(ctx, file, maxLines)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.File, err)
 	}

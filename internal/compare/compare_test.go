@@ -184,7 +184,7 @@ func TestFilesThatAreOthersAreRefused(t *testing.T) {
 		csv("FF,1,1,2,1,7,2,S,Inf,,,,,"):  `release_speed "Inf" is no number`,
 		csv("FF,1,1,2,1,7,2,S,,,,,,", "FF,1,1,2,1,7,2,S,,,,,,", "FF,1,1,2,1,7,2,S,,,,,,"): "more than 2 lines",
 	} {
-		_, err := readSavant(strings.NewReader(text), 2)
+		_, err := readSavant(t.Context(), strings.NewReader(text), 2)
 		require.ErrorContains(t, err, want, text)
 	}
 	path := filepath.Join(t.TempDir(), "savant.csv")

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +27,12 @@ type line struct {
 // maxLines bounds what is held in memory. A season has 700,000 pitches.
 const maxLines = 1_000_000
 
+// maxFileBytes is more than maxLines have, some 700 bytes each.
+const maxFileBytes = 4 << 30
+
 // readSavant returns the lines by game. More than most are an error.
-func readSavant(in io.Reader, most int) (map[string][]line, error) {
-	table, err := fileinput.NewTable(in, "game_pk")
+func readSavant(ctx context.Context, in io.Reader, most int) (map[string][]line, error) {
+	table, err := fileinput.NewTable(ctx, in, "game_pk", maxFileBytes)
 	if err != nil {
 		return nil, err
 	}

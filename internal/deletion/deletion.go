@@ -14,13 +14,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -77,14 +77,22 @@ func Read(in io.Reader) (ids []schemas.PitchID, err error) {
 	return ids, lines.Err()
 }
 
-// ReadFile is Read of a file.
-func ReadFile(path string) ([]schemas.PitchID, error) {
-	in, err := os.Open(path)
+// maxFileBytes bounds a list, unpacked.
+const maxFileBytes = 64 << 20
+
+// ReadFile is Read of a file, which may be packed.
+func ReadFile(ctx context.Context, path string) ([]schemas.PitchID, error) {
+	in, err := fileinput.OpenFile(ctx, path, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	ids, err := Read(in)
+	content, err := fileinput.Unpack(ctx, in, "a list in UTF-8, plain or with gzip or zstd", maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer content.Close()
+	ids, err := Read(content)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

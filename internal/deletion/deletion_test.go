@@ -1,7 +1,11 @@
 package deletion
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,4 +27,21 @@ func TestAListOfPitchesIsReadAndBounded(t *testing.T) {
 	}
 	_, err = Read(strings.NewReader(all.String()))
 	require.ErrorContains(t, err, "more than 100000 pitches")
+}
+
+func TestAListMayBePackedAndOtherFormatsAreNamed(t *testing.T) {
+	const id = "84f189a5-98fd-478d-b982-e8032a1f14bf"
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte("\ufeffpitch_id\n" + id + "\n"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	path := filepath.Join(t.TempDir(), "ids.csv.gz")
+	require.NoError(t, os.WriteFile(path, packed.Bytes(), 0o600))
+	ids, err := ReadFile(t.Context(), path)
+	require.NoError(t, err)
+	require.Len(t, ids, 1)
+	require.NoError(t, os.WriteFile(path, []byte("\xff\xfe8\x004\x00"), 0o600))
+	_, err = ReadFile(t.Context(), path)
+	require.ErrorContains(t, err, "it is UTF-16 text, which is not read here: give a list in UTF-8")
 }

@@ -144,7 +144,7 @@ func (id Identity) Headers() (hs []schemas.Header) {
 
 func readIDs(s *stream) (*IDs, error) {
 	ids := &IDs{byUUID: map[schemas.PitchID]Identity{}, byText: map[string]Identity{}}
-	rows, err := s.table(eventIDColumn)
+	rows, err := s.table(eventIDColumn, maxIDBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,18 @@ func (x *IDs) columns(head []string) (columns []string, err error) {
 	return columns, nil
 }
 
+// Bounds of the identifiers, which are held in memory: five seasons of the league. They are variables only so
+// that tests can reach them.
+var (
+	maxIDBytes int64 = 512 << 20
+	maxIDs           = 4_000_000
+)
+
 func (x *IDs) add(row, columns []string, line int) error {
+	// guard: files: the identifiers in memory are bounded | len(x.byUUID)+len(x.byText) == maxIDs -> false
+	if len(x.byUUID)+len(x.byText) == maxIDs {
+		return fmt.Errorf("more than %d events: give the games in parts", maxIDs)
+	}
 	id := Identity{line: int32(min(line, math.MaxInt32))}
 	eventID := ""
 	for i, name := range columns {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,7 @@ func (s *stream) close() {
 func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64) (*stream, error) {
 	s := &stream{}
 	r := stdin
+	mayWait := f.SizeBytes < 0
 	switch {
 	case f.store != nil:
 		content, err := f.openRemote(ctx)
@@ -44,12 +46,13 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 		s.closes = append(s.closes, content.Close)
 		r = content
 	case f.Path != Stdin:
-		file, err := os.Open(f.Path)
+		file, isPipe, err := openFile(ctx, f.Path)
 		if err != nil {
 			return nil, err
 		}
 		s.closes = append(s.closes, file.Close)
 		s.file, r = file, file
+		mayWait = mayWait || isPipe
 	}
 	if f.sha256 != "" {
 		checked, err := checkedCopy(r, f)
@@ -60,11 +63,106 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 		s.closes = append(s.closes, checked.Close)
 		s.file, r = nil, checked
 	}
-	if f.SizeBytes < 0 {
+	if mayWait {
 		r = &interruptible{ctx: ctx, r: r}
 	}
 	raw := &rawReader{ctx: ctx, r: r, readBytes: readBytes}
 	return s, s.unpack(raw, raw)
+}
+
+// openPipe opens a named pipe. Tests replace it.
+var openPipe = os.Open
+
+// openFile opens a file. A named pipe opens only when a program writes to it, so that waiting for that ends
+// with ctx. The open that still waits is left behind, and closes the file if a writer comes.
+func openFile(ctx context.Context, path string) (file *os.File, isPipe bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() {
+		file, err = os.Open(path) // its error names the operation that people know
+		return file, false, err
+	}
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan opened)
+	go func() {
+		file, err := openPipe(path)
+		select {
+		case done <- opened{file, err}:
+		case <-ctx.Done():
+			_ = file.Close() // nil after an error
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.file, true, o.err
+	case <-ctx.Done():
+		return nil, true, context.Cause(ctx)
+	}
+}
+
+// OpenFile opens a file for a command that ends with ctx, also while it waits for a pipe. With the path - it
+// returns stdin.
+func OpenFile(ctx context.Context, path string, stdin io.Reader) (io.ReadCloser, error) {
+	if path == Stdin && stdin != nil {
+		return io.NopCloser(&interruptible{ctx: ctx, r: stdin}), nil
+	}
+	file, isPipe, err := openFile(ctx, path)
+	if err != nil || !isPipe {
+		return file, err
+	}
+	return readCloser{&interruptible{ctx: ctx, r: file}, file.Close}, nil
+}
+
+// Unpack returns the content of r without compression and byte order marks, as records are read. A format
+// that is not read here is an error; want says what to give instead. Reading more than most bytes is an
+// error, too, because a small file can unpack to any size. The caller must close it, and r.
+func Unpack(ctx context.Context, r io.Reader, want string, most int64) (io.ReadCloser, error) {
+	s := &stream{}
+	raw := &rawReader{ctx: ctx, r: r, readBytes: new(atomic.Int64)}
+	if err := s.unpack(raw, raw); err != nil {
+		return nil, err
+	}
+	err := s.foreign(want)
+	if s.isTar() || s.isZip() {
+		err = errors.New("it is an archive: give " + want)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return readCloser{&bounded{r: s, most: most}, func() error { s.close(); return nil }}, nil
+}
+
+type readCloser struct {
+	r     io.Reader
+	close func() error
+}
+
+// Read implements io.Reader.
+func (c readCloser) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+// Close implements io.Closer.
+func (c readCloser) Close() error { return c.close() }
+
+// bounded reads at most so many bytes, and then returns an error.
+type bounded struct {
+	r    io.Reader
+	read int64
+	most int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	left := b.most - b.read
+	b.read += int64(n)
+	// guard: files: what a file unpacks to is bounded | b.read > b.most -> false
+	if b.read > b.most {
+		return int(max(left, 0)), fmt.Errorf("it has more than %d bytes, unpacked: split it", b.most)
+	}
+	return n, err
 }
 
 const (

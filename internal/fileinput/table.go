@@ -16,20 +16,52 @@ import (
 	"unicode/utf8"
 )
 
-// NewTable returns a reader of the lines of a CSV file, the header line first. The file may be compressed and
-// begin with a byte order mark. Commas, semicolons, tabs or bars separate the cells: the one with which
-// column is a cell of the header line.
-func NewTable(r io.Reader, column string) (*csv.Reader, error) {
+// NewTable returns a reader of the lines of a CSV file, the header line first. The file may be compressed
+// and begin with a byte order mark. Commas, semicolons, tabs or bars separate the cells: the one with which
+// column is a cell of the header line. A line of more than a MiB is an error, and so are more than most
+// bytes, because a small file can unpack to any size.
+func NewTable(ctx context.Context, r io.Reader, column string, most int64) (*csv.Reader, error) {
 	s := &stream{}
-	raw := &rawReader{ctx: context.Background(), r: r, readBytes: new(atomic.Int64)}
+	raw := &rawReader{ctx: ctx, r: r, readBytes: new(atomic.Int64)}
 	if err := s.unpack(raw, raw); err != nil {
 		return nil, err
 	}
-	return s.table(column)
+	return s.table(column, most)
+}
+
+// maxLineBytes bounds a line of a table.
+const maxLineBytes = 1 << 20
+
+// boundedLines returns an error within a line of more than maxLineBytes. A line end between quotes ends no
+// line. A csv.Reader would hold all of such a line in memory, and most often a quote is open.
+type boundedLines struct {
+	r        io.Reader
+	line     int // from 1
+	bytes    int // of the line so far
+	isQuoted bool
+}
+
+// Read implements io.Reader.
+func (b *boundedLines) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	for _, c := range p[:n] {
+		b.bytes++
+		switch {
+		case c == '"':
+			b.isQuoted = !b.isQuoted
+		case c == '\n' && !b.isQuoted:
+			b.line, b.bytes = b.line+1, 0
+		}
+		// guard: files: a line of a table is bounded | b.bytes > maxLineBytes -> false
+		if b.bytes > maxLineBytes {
+			return 0, fmt.Errorf("line %d has more than %d bytes: is a quote open?", b.line, maxLineBytes)
+		}
+	}
+	return n, err
 }
 
 // table returns the stream as a table; see NewTable.
-func (s *stream) table(column string) (*csv.Reader, error) {
+func (s *stream) table(column string, most int64) (*csv.Reader, error) {
 	if s.isTar() || s.isZip() {
 		return nil, errors.New("it is an archive or a workbook: give the CSV file in it, in UTF-8")
 	}
@@ -37,12 +69,13 @@ func (s *stream) table(column string) (*csv.Reader, error) {
 		return nil, err
 	}
 	comma := ','
-	if line := s.firstLine(); len(line) >= 5 && bytes.EqualFold(line[:4], []byte("sep=")) {
-		comma = rune(line[4]) // a line for Excel alone
-		_, _ = s.Discard(len(line))
+	line := 1
+	if first := s.firstLine(); len(first) >= 5 && bytes.EqualFold(first[:4], []byte("sep=")) {
+		comma = rune(first[4]) // a line for Excel alone
+		_, _ = s.Discard(len(first))
 	} else {
 		for _, c := range ",;\t|" {
-			if slices.ContainsFunc(strings.Split(string(line), string(c)), func(cell string) bool {
+			if slices.ContainsFunc(strings.Split(string(first), string(c)), func(cell string) bool {
 				return strings.EqualFold(strings.Trim(cell, "\" \r\n"), column)
 			}) {
 				comma = c
@@ -50,7 +83,7 @@ func (s *stream) table(column string) (*csv.Reader, error) {
 			}
 		}
 	}
-	rows := csv.NewReader(s)
+	rows := csv.NewReader(&boundedLines{r: &bounded{r: s, most: most}, line: line})
 	rows.Comma = comma
 	return rows, nil
 }

@@ -16,9 +16,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -47,7 +47,7 @@ type Report struct {
 func Load(ctx context.Context, o Options) (r Report, err error) {
 	lists := make([][]schemas.GameFacts, len(o.Files))
 	for i, name := range o.Files {
-		if lists[i], err = o.read(name); err != nil {
+		if lists[i], err = o.read(ctx, name); err != nil {
 			return r, err
 		}
 		r.Games += int64(len(lists[i]))
@@ -93,18 +93,14 @@ func set(
 	return changed, older, nil
 }
 
-func (o *Options) read(name string) ([]schemas.GameFacts, error) {
-	in := o.Stdin
+func (o *Options) read(ctx context.Context, name string) ([]schemas.GameFacts, error) {
 	now := time.Now()
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := fileinput.OpenFile(ctx, name, o.Stdin)
+	if err != nil {
+		return nil, err
 	}
-	games, err := Read(in, now)
+	defer in.Close()
+	games, err := Read(ctx, in, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,24 +38,24 @@ var fields = []string{
 	"status",
 }
 
-// Read returns the games of a file, each once. It takes CSV with the columns of fields, JSON objects with
-// these members, or the league's documents feed/live and schedule. Objects stand one after the other or in an
-// array. now is the time of facts that have none of their own.
-func Read(in io.Reader, now time.Time) ([]schemas.GameFacts, error) {
-	limited := &io.LimitedReader{R: in, N: maxFileBytes + 1}
-	buffered := bufio.NewReader(limited)
+// Read returns the games of a file, each once. The file may be packed. Read takes CSV with the columns of
+// fields, JSON objects with these members, or the league's documents feed/live and schedule. Objects stand
+// one after the other or in an array. now is the time of facts that have none of their own.
+func Read(ctx context.Context, in io.Reader, now time.Time) ([]schemas.GameFacts, error) {
+	const want = "CSV in UTF-8 or JSON, plain or with gzip or zstd"
+	content, err := fileinput.Unpack(ctx, in, want, maxFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	buffered := bufio.NewReader(content)
 	head, _ := buffered.Peek(512)
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	head = bytes.TrimLeft(head, " \t\r\n")
 	list := &list{games: map[schemas.Text]schemas.GameFacts{}, now: schemas.TimeMS(now.UnixMilli())}
-	var err error
 	if bytes.HasPrefix(head, []byte("{")) || bytes.HasPrefix(head, []byte("[")) {
 		err = list.json(buffered)
 	} else {
-		err = list.csv(buffered)
-	}
-	// guard: games: a file is bounded | limited.N == 0 -> false
-	if limited.N == 0 {
-		return nil, fmt.Errorf("it has more than %d bytes: split it", maxFileBytes)
+		err = list.csv(ctx, buffered)
 	}
 	if err != nil {
 		return nil, err
@@ -109,8 +110,8 @@ func (l *list) add(g schemas.GameFacts) error {
 	return nil
 }
 
-func (l *list) csv(in io.Reader) error {
-	r, err := fileinput.NewTable(in, "game_pk")
+func (l *list) csv(ctx context.Context, in io.Reader) error {
+	r, err := fileinput.NewTable(ctx, in, "game_pk", maxFileBytes)
 	if err != nil {
 		return err
 	}
@@ -236,10 +237,7 @@ type team struct {
 	Name string `json:"name"`
 }
 
-func (l *list) json(in *bufio.Reader) error {
-	if head, _ := in.Peek(3); string(head) == "\ufeff" {
-		_, _ = in.Discard(3)
-	}
+func (l *list) json(in io.Reader) error {
 	for d, n := json.NewDecoder(in), 1; ; n++ {
 		var value json.RawMessage
 		err := d.Decode(&value)

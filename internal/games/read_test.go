@@ -1,6 +1,7 @@
 package games
 
 import (
+	"compress/gzip"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ var now = time.Date(2024, 10, 1, 12, 0, 0, 0, time.UTC)
 
 func read(t *testing.T, text string) []schemas.GameFacts {
 	t.Helper()
-	games, err := Read(strings.NewReader(text), now)
+	games, err := Read(t.Context(), strings.NewReader(text), now)
 	require.NoError(t, err)
 	return games
 }
@@ -70,7 +71,6 @@ func TestOfTwoFactsTheLaterCountsAndAMissingOneLeavesTheOther(t *testing.T) {
 	require.EqualValues(t, "Fenway Park", read(t, late+early)[0].Venue, "the time code decides, not the order")
 }
 
-// guard: games: a file is bounded
 // guard: games: the number of games is bounded
 func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 	defer func(bytes int64, n int) { maxFileBytes, maxGames = bytes, n }(maxFileBytes, maxGames)
@@ -78,7 +78,7 @@ func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 	read(t, "game_pk\n1\n2\n")
 	for text, want := range map[string]string{
 		"game_pk\n1\n2\n3\n":                           "line 4: more than 2 games: split the file",
-		"game_pk\n" + strings.Repeat("1\n", 200):       "more than 400 bytes: split it",
+		"game_pk\n" + strings.Repeat("1\n", 200):       "more than 400 bytes, unpacked: split it",
 		"game_pk,game_date\n1,28.9.2024\n":             `line 2: game 1: game_date "28.9.2024" is no date YYYY-MM-DD from 1800 on`,
 		"game_pk,game_date\n1,1799-12-31\n":            `game_date "1799-12-31" is no date YYYY-MM-DD from 1800 on`,
 		"game_pk,game_date\n1,2024-09-29T01:10:00Z\n":  `game_date "2024-09-29T01:10:00Z" is no date`,
@@ -91,7 +91,7 @@ func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 		`{"records":[]}`:             "want objects with game_pk, a game feed (feed/live) or a schedule",
 		`{"game_pk":"` + strings.Repeat("1", 65) + `"}`: "a game_pk of 65 bytes",
 	} {
-		_, err := Read(strings.NewReader(text), now)
+		_, err := Read(t.Context(), strings.NewReader(text), now)
 		require.ErrorContains(t, err, want, text)
 	}
 }
@@ -102,5 +102,37 @@ func TestWhatAFileSaysOfAGameIsRead(t *testing.T) {
 		`{"dates":[{"games":[{"gamePk":1,"status":{"detailedState":"Postponed"}}]}]}`,
 	} {
 		require.EqualValues(t, "Postponed", read(t, text)[0].Status, text)
+	}
+}
+
+// guard: files: what a file unpacks to is bounded
+func TestAPackedFileOfGamesIsReadAndBounded(t *testing.T) {
+	pack := func(text string) string {
+		var out strings.Builder
+		z := gzip.NewWriter(&out)
+		_, err := z.Write([]byte(text))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		return out.String()
+	}
+	at := time.Date(2024, 9, 28, 23, 1, 2, 0, time.UTC)
+	document := fmt.Sprintf(feed, "20240928_230102")
+	for _, text := range []string{pack(document), pack("\ufeff" + document), pack(pack(document)), "\ufeff" + document} {
+		require.Equal(t, []schemas.GameFacts{boston(at)}, read(t, text))
+	}
+	require.Equal(t, []schemas.GameFacts{boston(now)}, read(t, pack(columns+line)))
+	for text, want := range map[string]string{
+		"\xff\xfe{\x00": "it is UTF-16 text, which is not read here: give CSV in UTF-8 or JSON", "PK\x03\x04": "it is an archive",
+	} {
+		_, err := Read(t.Context(), strings.NewReader(text), now)
+		require.ErrorContains(t, err, want)
+	}
+	defer func(bytes int64) { maxFileBytes = bytes }(maxFileBytes)
+	for _, text := range []string{columns + line, document} {
+		maxFileBytes = int64(len(text))
+		require.Len(t, read(t, pack(text)), 1)
+		maxFileBytes--
+		_, err := Read(t.Context(), strings.NewReader(pack(text)), now)
+		require.ErrorContains(t, err, fmt.Sprintf("it has more than %d bytes, unpacked: split it", maxFileBytes))
 	}
 }

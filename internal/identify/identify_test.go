@@ -1,6 +1,8 @@
 package identify
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -667,4 +669,40 @@ func TestTheNamesOfAFileCountOverAllOthers(t *testing.T) {
 	f.o.File = path
 	_, err := Run(t.Context(), f.o)
 	require.ErrorContains(t, err, "are no UUID")
+}
+
+// A feed on disk may be packed, or saved by a program that writes a byte order mark, as the other inputs may.
+func TestAFeedIsReadHoweverItWasSaved(t *testing.T) {
+	document, err := os.ReadFile("testdata/feed.json")
+	require.NoError(t, err)
+	pack := func(text []byte) []byte {
+		var out bytes.Buffer
+		z := gzip.NewWriter(&out)
+		_, err := z.Write(text)
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		return out.Bytes()
+	}
+	path := filepath.Join(t.TempDir(), "feed.json")
+	plays := func(text []byte, most int64) ([]Play, error) {
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		_, plays, err := Plays(t.Context(), Options{Feed: path, MaxFeedBytes: most})
+		return plays, err
+	}
+	size := int64(len(document))
+	want, err := plays(document, size)
+	require.NoError(t, err)
+	require.Len(t, want, 6)
+	marked := append([]byte("\ufeff"), document...)
+	for name, text := range map[string][]byte{"a mark": marked, "gzip": pack(document), "both": pack(marked), "twice": pack(pack(document))} {
+		got, err := plays(text, size)
+		require.NoError(t, err, name)
+		require.Equal(t, want, got, name)
+	}
+	_, err = plays(pack(document), size-1)
+	require.ErrorContains(t, err, "raise --max-feed-bytes")
+	for text, want := range map[string]string{"\xff\xfe{\x00": "it is UTF-16 text, which is not read here: give the JSON of feed/live", "PK\x03\x04": "it is an archive"} {
+		_, err = plays([]byte(text), size)
+		require.ErrorContains(t, err, want)
+	}
 }

@@ -10,10 +10,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 )
 
 // DefaultMaxFeedBytes bounds one answer of the feed. A whole game of the league has about 4 MiB.
@@ -77,7 +78,7 @@ func newSource(o Options) *source {
 // next returns the newest state of the feed, nil if it is the one that was returned before.
 func (s *source) next(ctx context.Context) (*feed, error) {
 	if !IsURL(s.place) {
-		return s.file()
+		return s.file(ctx)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout,
 		fmt.Errorf("%s: no answer within %v", s.place, requestTimeout))
@@ -96,13 +97,13 @@ func (s *source) next(ctx context.Context) (*feed, error) {
 	return f, err
 }
 
-func (s *source) file() (*feed, error) {
-	file, err := os.Open(s.place)
+func (s *source) file(ctx context.Context) (*feed, error) {
+	file, err := fileinput.OpenFile(ctx, s.place, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	document, err := s.read(file)
+	document, err := s.read(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +111,16 @@ func (s *source) file() (*feed, error) {
 	return s.feed, err
 }
 
-// read reads an answer, which may not be larger than the bound, whatever its length says.
-func (s *source) read(r io.Reader) ([]byte, error) {
-	document, err := io.ReadAll(io.LimitReader(r, s.maxBytes+1))
+// read reads an answer, which may be packed. Unpacked it may not be larger than the bound, whatever its
+// length says.
+func (s *source) read(ctx context.Context, r io.Reader) ([]byte, error) {
+	const want = "the JSON of feed/live in UTF-8, plain or with gzip or zstd"
+	content, err := fileinput.Unpack(ctx, r, want, s.maxBytes+1)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.place, err)
+	}
+	defer content.Close()
+	document, err := io.ReadAll(io.LimitReader(content, s.maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.place, err)
 	}
@@ -165,7 +173,7 @@ func (s *source) get(
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
-		document, err = s.read(resp.Body)
+		document, err = s.read(ctx, resp.Body)
 		return document, resp.Header, err
 	case http.StatusNotModified:
 		return nil, resp.Header, nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -30,16 +29,12 @@ type Report struct{ Players, Changed int64 }
 
 // Run reads the whole file, and then writes its players. It writes nothing if any line is wrong.
 func Run(ctx context.Context, o Options) (r Report, err error) {
-	in := o.Stdin
-	if o.File != "-" {
-		f, err := os.Open(o.File)
-		if err != nil {
-			return r, err
-		}
-		defer f.Close()
-		in = f
+	in, err := fileinput.OpenFile(ctx, o.File, o.Stdin)
+	if err != nil {
+		return r, err
 	}
-	players, err := read(in, o.File)
+	defer in.Close()
+	players, err := read(ctx, in, o.File)
 	if err != nil {
 		return r, err
 	}
@@ -56,9 +51,15 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 // maxFaults bounds the wrong lines that an error names.
 const maxFaults = 20
 
+// Bounds of a file, all of which is held in memory. They are variables only so that tests can reach them.
+var (
+	maxFileBytes int64 = 64 << 20
+	maxPlayers         = 1_000_000
+)
+
 // read reads the file. Its error names the wrong lines, maxFaults at most.
-func read(in io.Reader, name string) ([]schemas.Player, error) {
-	r, err := fileinput.NewTable(in, "id")
+func read(ctx context.Context, in io.Reader, name string) ([]schemas.Player, error) {
+	r, err := fileinput.NewTable(ctx, in, "id", maxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -91,6 +92,10 @@ func read(in io.Reader, name string) ([]schemas.Player, error) {
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		// guard: players: the players in memory are bounded | len(players) == maxPlayers -> false
+		if len(players) == maxPlayers {
+			return nil, fmt.Errorf("%s: more than %d players: split the file", name, maxPlayers)
 		}
 		p, err := playerOf(record, at)
 		if first, twice := lines[p.ID]; err == nil && twice {

@@ -10,10 +10,10 @@ import (
 )
 
 func TestPlayersAreReadFromCSV(t *testing.T) {
-	got, err := read(strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
+	got, err := read(t.Context(), strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Player{{ID: 660271, Name: "Ohtani, Shohei", Team: "LAD"}, {ID: 608070, Name: "José Ramírez"}}, got)
-	got, err = read(strings.NewReader("id,name\n"), "f.csv")
+	got, err = read(t.Context(), strings.NewReader("id,name\n"), "f.csv")
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
@@ -33,10 +33,25 @@ func TestErrorNamesTheLinesOfWrongPlayers(t *testing.T) {
 		"a very long name":     {"id,name\n1," + strings.Repeat("x", 201) + "\n", "f.csv:2: id 1: a name of 201 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := read(strings.NewReader(c.file), "f.csv")
+			_, err := read(t.Context(), strings.NewReader(c.file), "f.csv")
 			require.ErrorContains(t, err, c.says)
 		})
 	}
-	_, err := read(strings.NewReader("id,name\n"+strings.Repeat("x,\n", 1000)), "f.csv")
+	_, err := read(t.Context(), strings.NewReader("id,name\n"+strings.Repeat("x,\n", 1000)), "f.csv")
 	require.Len(t, strings.Split(err.Error(), "\n"), maxFaults, "not more than one can read")
+}
+
+// guard: players: the players in memory are bounded
+func TestAFileOfPlayersIsBounded(t *testing.T) {
+	defer func(bytes int64, n int) { maxFileBytes, maxPlayers = bytes, n }(maxFileBytes, maxPlayers)
+	const text = "id,name\n1,A\n2,B\n"
+	maxFileBytes, maxPlayers = int64(len(text)), 2
+	_, err := read(t.Context(), strings.NewReader(text), "f.csv")
+	require.NoError(t, err)
+	maxFileBytes--
+	_, err = read(t.Context(), strings.NewReader(text), "f.csv")
+	require.ErrorContains(t, err, "f.csv: it has more than 15 bytes, unpacked: split it")
+	maxFileBytes, maxPlayers = 1000, 1
+	_, err = read(t.Context(), strings.NewReader(text), "f.csv")
+	require.ErrorContains(t, err, "f.csv: more than 1 players: split the file")
 }
