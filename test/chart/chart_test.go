@@ -91,6 +91,26 @@ func TestProcessorsKeepTheirNames(t *testing.T) {
 	require.False(t, *rendered(t, "minimal").StatefulSets[0].Spec.Template.Spec.AutomountServiceAccountToken)
 }
 
+func TestProcessorsReachTheSchemaRegistry(t *testing.T) {
+	pod := rendered(t, "all").StatefulSets[0].Spec.Template.Spec
+	env := map[string]string{}
+	for _, e := range pod.Containers[0].Env {
+		env[e.Name] = e.Value
+	}
+	require.Equal(t, "https://pitchstream@registry:8081", env["PITCHSTREAM_SCHEMA_REGISTRY_URL"])
+	require.Equal(t, "/etc/pitchstream/secrets/schema-registry-password", env["PITCHSTREAM_SCHEMA_REGISTRY_PASSWORD_FILE"])
+	require.Equal(t, "false", env["PITCHSTREAM_SCHEMA_REGISTRY_AUTO_REGISTER"])
+	require.Equal(t, "avro", env["PITCHSTREAM_ROWS_FORMAT"])
+	keys := map[string]bool{}
+	for _, item := range pod.Volumes[0].Secret.Items {
+		keys[item.Key] = true
+	}
+	require.True(t, keys["schema-registry-password"])
+	for _, e := range rendered(t, "default").StatefulSets[0].Spec.Template.Spec.Containers[0].Env {
+		require.NotContains(t, e.Name, "SCHEMA_REGISTRY")
+	}
+}
+
 // A pod of the API gets the name of every topic and stays below its memory limit. It ends without an error
 // for any client, and is not beside its like where that can be avoided.
 func TestPodsOfTheAPI(t *testing.T) {

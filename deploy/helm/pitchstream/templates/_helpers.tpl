@@ -103,6 +103,17 @@ capabilities: {drop: [ALL]}
 - {name: PITCHSTREAM_TOPIC_DEAD, value: {{ .Values.topics.dead | quote }}}
 {{- end -}}
 
+{{- define "pitchstream.registryEnv" -}}
+{{- if .Values.schemaRegistry.url }}
+- {name: PITCHSTREAM_SCHEMA_REGISTRY_URL, value: {{ .Values.schemaRegistry.url | quote }}}
+{{- if .Values.schemaRegistry.login }}
+- {name: PITCHSTREAM_SCHEMA_REGISTRY_PASSWORD_FILE, value: {{ printf "/etc/pitchstream/secrets/%s" .Values.secrets.keys.schemaRegistryPassword | quote }}}
+{{- end }}
+- {name: PITCHSTREAM_SCHEMA_REGISTRY_AUTO_REGISTER, value: {{ .Values.schemaRegistry.autoRegister | quote }}}
+{{- end }}
+- {name: PITCHSTREAM_ROWS_FORMAT, value: {{ .Values.schemaRegistry.rowsFormat | quote }}}
+{{- end -}}
+
 {{- define "pitchstream.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: admin}
