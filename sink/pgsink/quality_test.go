@@ -116,6 +116,28 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 }
 
 // A computing that read its rows earlier never overwrites one that read them later.
+// A promote and a processor may compute one game at once. The one that read before a correction to another
+// ballpark may save last.
+//
+// guard: quality: older facts do not empty newer ones
+func TestOlderFactsDoNotEmptyNewerOnes(t *testing.T) {
+	s := open(t)
+	books := pgbooks.NewQuality(s.DB())
+	facts := func(venues ...string) (all []schemas.QualityFacts) {
+		for _, v := range venues {
+			all = append(all, schemas.QualityFacts{GamePK: "7", Day: "2023-11-14", Venue: schemas.Text(v), Pitches: 3})
+		}
+		return all
+	}
+	unit := pgbooks.QualityUnit{Game: "7"}
+	later := time.Now()
+	require.NoError(t, books.Save(t.Context(), unit, later, facts("X", "Y")))
+	require.NoError(t, books.Save(t.Context(), unit, later.Add(-time.Minute), facts("X")))
+	require.Equal(t, map[string]int64{"7": 6}, stored(t, s))
+	require.NoError(t, books.Save(t.Context(), unit, later.Add(time.Minute), facts("X")))
+	require.Equal(t, map[string]int64{"7": 3}, stored(t, s))
+}
+
 // guard: quality: older facts do not replace newer ones
 func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 	s := open(t)

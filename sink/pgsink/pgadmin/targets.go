@@ -177,8 +177,7 @@ func remakeView(ctx context.Context, tx *pg.Tx, name, from string) error {
 }
 
 // copyRights gives the roles that may use the schema from the same rights in the schema to. A role that may
-// write registers in from may write all tables in to, except the list of migrations. With readOnly no role
-// may write.
+// write registers in from may write in to as a processor does. With readOnly no role may write.
 func copyRights(ctx context.Context, tx *pg.Tx, from, to string, readOnly bool) error {
 	roles, err := pg.CollectMap[string, bool](ctx, tx, `
 		SELECT r.rolname, has_table_privilege(r.oid, quote_ident($1) || '.pitch_registers', 'INSERT')
@@ -188,14 +187,15 @@ func copyRights(ctx context.Context, tx *pg.Tx, from, to string, readOnly bool) 
 		return err
 	}
 	for role, writes := range roles {
-		sql := `GRANT USAGE ON SCHEMA {to} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {to} TO {role};`
-		if writes && !readOnly {
-			sql += `GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA {to} TO {role};
-				REVOKE INSERT, UPDATE ON {to}.schema_migrations FROM {role}`
-		}
+		const sql = `GRANT USAGE ON SCHEMA {to} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {to} TO {role}`
 		replace := strings.NewReplacer("{to}", pg.Quote(to), "{role}", pg.Quote(role))
 		if err := tx.Script(ctx, replace.Replace(sql)); err != nil {
 			return err
+		}
+		if writes && !readOnly {
+			if err := grantWriting(ctx, tx, to, role); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -211,13 +211,31 @@ func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 		if err != nil {
 			return err
 		}
-		players := `INSERT INTO ` + pg.Quote(target.Schema) + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING;
-			INSERT INTO ` + pg.Quote(target.Schema) + `.games SELECT * FROM {live}.games ON CONFLICT DO NOTHING`
-		if err := tx.Script(ctx, t.sql(players)); err != nil {
-			return err
+		for _, table := range []string{"players", "games"} {
+			if err := copyTable(ctx, tx, t.live, target.Schema, table); err != nil {
+				return err
+			}
 		}
 		return copyRights(ctx, tx, t.live, target.Schema, false)
 	})
+}
+
+// copyTable adds the rows of a table in the schema from to that in the schema to, with the columns that both
+// have. The target of a newer build may be made beside a live schema that is not migrated yet, which may lack
+// the table.
+func copyTable(ctx context.Context, tx *pg.Tx, from, to, table string) error {
+	var columns string
+	err := pg.ScanOne(ctx, tx, []any{&columns}, `
+		SELECT coalesce(string_agg(quote_ident(f.attname), ', '), '')
+		FROM pg_attribute AS f JOIN pg_attribute AS o USING (attname)
+		WHERE f.attrelid = to_regclass(quote_ident($1) || '.' || $3) AND f.attnum > 0 AND NOT f.attisdropped
+		  AND o.attrelid = to_regclass(quote_ident($2) || '.' || $3) AND o.attnum > 0 AND NOT o.attisdropped`, from, to, table)
+	// guard: target: what live does not have yet is not copied | columns == "" -> false
+	if err != nil || columns == "" {
+		return err
+	}
+	return tx.Script(ctx, fmt.Sprintf(`INSERT INTO %s.%s (%s) SELECT %[3]s FROM %[4]s.%[2]s ON CONFLICT DO NOTHING`,
+		pg.Quote(to), table, columns, pg.Quote(from)))
 }
 
 // List returns the targets beside live, sorted by name.

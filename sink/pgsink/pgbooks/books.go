@@ -213,6 +213,8 @@ func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int
 	changed, err = pg.Exec(ctx, b.db, `
 		INSERT INTO {schema}.players (id, name, team)
 		SELECT id, name, nullif(team, '') FROM unnest($1::bigint[], $2::text[], $3::text[]) AS p(id, name, team)
+		-- guard: players are written in one order | ORDER BY id ->
+		ORDER BY id
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, team = excluded.team, updated_at = clock_timestamp()
 		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`,
 		schemas.Map(players, func(p schemas.Player) int64 { return p.ID }),

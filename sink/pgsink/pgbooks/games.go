@@ -41,6 +41,7 @@ func (b Games) Set(
 				to_timestamp(starts / 1000.0), to_timestamp(as_of / 1000.0), $10, nullif(status, '')
 			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $11::text[])
 				AS f(pk, day, venue, home, away, home_id, away_id, starts, as_of, status)
+			ORDER BY pk -- two loads lock in one order
 			ON CONFLICT (game_pk) DO UPDATE SET
 				game_date = coalesce(excluded.game_date, games.game_date), venue = coalesce(excluded.venue, games.venue),
 				home_team = coalesce(excluded.home_team, games.home_team), away_team = coalesce(excluded.away_team, games.away_team),

@@ -91,7 +91,8 @@ func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, 
 }
 
 // Save writes the facts of a unit, computed from rows that were read at or after at. It empties stored facts
-// of the unit that no row supports any more. The caller must hold the lock "quality".
+// of the unit that no row supports any more. Facts that were computed from later rows stay. The caller should
+// hold the lock "quality", which spares two from computing the same.
 func (b Quality) Save(ctx context.Context, u QualityUnit, at time.Time, facts []schemas.QualityFacts) error {
 	batch := &pgx.Batch{}
 	days, venues := make([]string, len(facts)), make([]string, len(facts))
@@ -109,7 +110,9 @@ func (b Quality) Save(ctx context.Context, u QualityUnit, at time.Time, facts []
 	}
 	// guard: quality: facts without current rows are emptied | pitches = 0, facts = '{}', ->
 	batch.Queue(`UPDATE {schema}.quality_games SET pitches = 0, facts = '{}', computed_at = $4
-		WHERE game_key = $1 AND ($5 = '' OR day = nullif($5, '')::date) AND (day, venue) NOT IN (SELECT * FROM unnest($2::text[]::date[], $3::text[]))`,
+		WHERE game_key = $1 AND ($5 = '' OR day = nullif($5, '')::date) AND (day, venue) NOT IN (SELECT * FROM unnest($2::text[]::date[], $3::text[]))
+			-- guard: quality: older facts do not empty newer ones | AND computed_at <= $4 ->
+			AND computed_at <= $4`,
 		u.Game, days, venues, at, u.Day)
 	return pg.Wrap("quality", b.db.Run(ctx, batch))
 }

@@ -165,12 +165,14 @@ func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 }
 
 // Players returns all players and the version of the list. players is nil if version is still the current
-// one.
+// one. The version is made of the transactions that wrote the players, because one that began earlier may
+// commit later.
 func (r *Reader) Players(
 	ctx context.Context, version string,
 ) (players []schemas.Player, now string, err error) {
-	err = pg.ScanOne(ctx, r.db, []any{&now},
-		`SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM {schema}.players`)
+	// guard: pgread: players of a load that commits late are seen | sum(xmin::text::bigint) -> max(updated_at)
+	const sql = `SELECT count(*) || '/' || coalesce(sum(xmin::text::bigint)::text, '') FROM {schema}.players`
+	err = pg.ScanOne(ctx, r.db, []any{&now}, sql)
 	if err != nil || now == version {
 		return nil, version, pg.Wrap("players", err)
 	}
