@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -344,4 +345,73 @@ func TestAPageAtTheEndOfAVeryLargeChangeReadsNoOtherPage(t *testing.T) {
 	require.EqualValues(t, "By hand", page.Changes[0].New.Venue)
 	require.Eventually(t, func() bool { return tuples() > before }, 20*time.Second, 50*time.Millisecond)
 	require.Less(t, tuples()-before, int64(5000), "of %d lines", n)
+}
+
+// Postgres does not replicate sequences, so a store that was moved by logical replication begins with the
+// first block again.
+//
+// guard: changes: a sequence that came back older is moved on
+func TestASequenceOfBlocksThatCameBackOlderIsMovedOn(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewGenerator(1, 50)
+	for i := range 5 {
+		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(i, 1)))
+		require.NoError(t, err)
+	}
+	admin := raw(t, s)
+	for _, restart := range []string{"1", "3"} {
+		_, err := admin.Exec(t.Context(), `ALTER SEQUENCE pitch_change_blocks RESTART `+restart)
+		require.NoError(t, err)
+		var g errgroup.Group
+		for writer := range 4 {
+			var batches []schemas.Batch
+			for i := range 5 {
+				batches = append(batches, sinktest.BatchOf(w.Upsert(writer*5+i, 2)))
+			}
+			g.Go(func() error {
+				for _, b := range batches {
+					out, err := s.Apply(t.Context(), b)
+					if err != nil {
+						return err
+					}
+					if len(out.Refused) > 0 {
+						return fmt.Errorf("refused: %v", out.Refused)
+					}
+				}
+				return nil
+			})
+		}
+		require.NoError(t, g.Wait())
+	}
+	f := follower{rows: map[schemas.PitchID]schemas.StoredRow{}}
+	for reader := openReader(t, s); f.read(t, reader, 7); {
+		require.False(t, t.Failed())
+	}
+	f.requireTable(t, s)
+}
+
+// guard: a change that cannot be noted is no record's fault
+func TestAChangeThatCannotBeNotedIsNoRecordsFault(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewGenerator(1, 50)
+	good, bad := w.Upsert(0, 1), w.Upsert(1, 1)
+	bad.Row.Venue = "bad"
+	db := raw(t, s)
+	_, err := db.Exec(t.Context(), `ALTER TABLE pitch_changes ADD CONSTRAINT none CHECK (block < 0);
+		ALTER TABLE pitch_registers ADD CONSTRAINT no_bad_venue CHECK (venue <> 'bad')`)
+	require.NoError(t, err)
+	for _, steps := range []bool{false, true} {
+		s.steps = steps
+		_, err = s.Apply(t.Context(), sinktest.BatchOf(good))
+		require.ErrorContains(t, err, "23514")
+	}
+	_, err = db.Exec(t.Context(), `ALTER TABLE pitch_changes DROP CONSTRAINT none`)
+	require.NoError(t, err)
+	for _, steps := range []bool{false, true} {
+		s.steps = steps
+		out, err := s.Apply(t.Context(), sinktest.BatchOf(good, bad))
+		require.NoError(t, err)
+		require.Len(t, out.Refused, 1)
+		require.Len(t, out.Published, 1)
+	}
 }

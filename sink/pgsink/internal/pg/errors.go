@@ -9,13 +9,22 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// notesChanges finds the functions of our triggers in the context of an error.
+var notesChanges = regexp.MustCompile(
+	`function (\S+\.)?(note_(inserted|updated|removed)_pitches|next_pitch_change_block|number_pitch_changes)\(`)
+
 // IsRecordsFault reports whether an error is permanent, because Postgres will never store this row. Such are
 // bad data (class 22), a violated constraint (23), a program limit (54000), a trigger that raised an
-// exception (P0001), and a value that the driver could not encode. All other errors are retryable.
+// exception (P0001), and a value that the driver could not encode. All other errors are retryable. Among them
+// are those of our own triggers, which note changes: their tables take the changes of every good record.
 func IsRecordsFault(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return strings.Contains(err.Error(), "failed to encode")
+	}
+	// guard: a change that cannot be noted is no record's fault
+	if notesChanges.MatchString(pg.Where) {
+		return false
 	}
 	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") ||
 		pg.Code == "54000" || pg.Code == "P0001"
