@@ -44,17 +44,25 @@ func contentOf(m *Manifest) Content {
 		if i == 0 {
 			c.First = s.First
 		}
-		if s.Records > 0 && (c.Records == 0 || schemas.TimeMS(s.MinTime) < c.From) {
-			c.From = schemas.TimeMS(s.MinTime)
-		}
-		if s.Records > 0 {
-			c.To = max(c.To, schemas.TimeMS(s.MaxTime))
-		}
+		c.From, c.To = covering(s, c.From, c.To, c.Records == 0)
 		c.Records += s.Records
 		c.Bytes += s.Bytes
 		c.RawBytes += s.RawBytes
 	}
 	return c
+}
+
+// covering returns the time range from from to to widened by the records of a segment. isEmpty says that the
+// range has no record yet.
+func covering(s Segment, from, to schemas.TimeMS, isEmpty bool) (_, _ schemas.TimeMS) {
+	first, last := schemas.TimeMS(s.MinTime), schemas.TimeMS(s.MaxTime)
+	switch {
+	case s.Records == 0:
+		return from, to
+	case isEmpty:
+		return first, last
+	}
+	return min(from, first), max(to, last)
 }
 
 // Selection says which part of an archive a command is about.
@@ -207,12 +215,7 @@ func (c *Change) count(s Segment, archivedMS int64) {
 		c.ArchivedFrom = at
 	}
 	c.ArchivedTo = max(c.ArchivedTo, at)
-	if s.Records > 0 && (c.Records == 0 || schemas.TimeMS(s.MinTime) < c.From) {
-		c.From = schemas.TimeMS(s.MinTime)
-	}
-	if s.Records > 0 {
-		c.To = max(c.To, schemas.TimeMS(s.MaxTime))
-	}
+	c.From, c.To = covering(s, c.From, c.To, c.Records == 0)
 	c.Records += s.Records
 	c.Bytes += s.Bytes
 }
