@@ -22,7 +22,7 @@ func TestOfTwoEqualReplaysThatBeginAtOnceOneIsRefused(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream_better"})
 	require.NoError(t, err)
-	defer store.Close()
+	t.Cleanup(store.Close) // after the locks are free, which are transactions of its pool
 	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	begin := func(from string) error {
