@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -25,7 +26,13 @@ func (*migrateCmd) PostgresRole() config.Role { return config.Owner }
 
 // Run prints the applied migrations and the roles that got rights.
 func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
-	store, err := pgsink.Open(groupConfig(c.Postgres, ""))
+	log, err := obs.NewLogger(std.Err, "auto", "info")
+	if err != nil {
+		return err
+	}
+	cfg := groupConfig(c.Postgres, "")
+	cfg.Log = log
+	store, err := pgsink.Open(cfg)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func Create(ctx context.Context, o CreateOptions) error {
 		return err
 	}
 	url := o.Live.Postgres.Address()
-	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: o.Target.Schema})
+	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: o.Target.Schema, Log: o.Log})
 	if err != nil {
 		return err
 	}
