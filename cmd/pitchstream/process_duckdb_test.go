@@ -42,7 +42,7 @@ func TestProcessTablesAgreeInDuckDB(t *testing.T) {
 	python := testkit.Python(t, "duckdb")
 	simulated, ids := stressFiles(t, 300)
 	for name, args := range map[string][]string{
-		"real records": {testkit.Hawkeye(t)}, "simulated games": {simulated, "--ids", ids}, "nothing": {writeFiles(t, map[string]string{"x.jsonl": "[]"})},
+		"real records": {testkit.Hawkeye(t)}, "simulated games": {simulated, "--ids", ids}, "nothing": {writeFiles(t, map[string]string{"x.jsonl": "[]"}), "--allow-empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var dir string

@@ -129,7 +129,7 @@ func (s *Spool) Current(yield func(*Row, schemas.Version) error) error {
 // own are ordered as they come, because a load sends them so.
 func (s *Spool) versionOf(id schemas.PitchID, n int64) schemas.Version {
 	v, isVersioned := s.versions[id]
-	// guard: process: a row keeps the version of its record | !isVersioned -> true
+	// guard: process: a row keeps the version of its record | !isVersioned -> isVersioned || !isVersioned
 	if !isVersioned {
 		v = schemas.Version{TimestampMS: schemas.MaxTimestampMS, Offset: n}
 	}
