@@ -58,3 +58,58 @@ func TestATargetIsMadeBesideALiveSchemaThatIsNotMigratedYet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Player{{ID: 7, Name: "Seven", Team: "T"}}, list)
 }
+
+// Analysts and BI tools make views on the views of the target that readers see. A target of a newer build has
+// more columns and views, and a rollback from it must work at once.
+//
+// guard: target: views of others survive a rollback
+func TestViewsOfOthersSurviveARollback(t *testing.T) {
+	live := open(t)
+	w := sinktest.NewGenerator(1, 5)
+	_, err := live.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1)))
+	require.NoError(t, err)
+	targets := openTargets(t, live)
+	better := openAt(t, live.cfg.URL, "pitchstream_better")
+	_, err = better.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1), w.Upsert(1, 1)))
+	require.NoError(t, err)
+	require.NoError(t, targets.Register(t.Context(), schemas.Target{Name: "better", Schema: better.cfg.Schema}))
+	db := raw(t, better)
+	exec := func(sql string) {
+		t.Helper()
+		_, err := db.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec(`ALTER VIEW pitches RENAME TO before;
+		CREATE VIEW pitches AS SELECT *, 7 AS extra FROM before; CREATE VIEW fresh AS SELECT 1 AS one`)
+	promote := func(name string) error {
+		_, _, err := targets.Promote(t.Context(), name, schemas.Promotion{})
+		return err
+	}
+	require.NoError(t, promote("better"))
+	exec(`CREATE VIEW public.extras AS SELECT pitch_id, extra FROM pitchstream_serving.pitches;
+		CREATE VIEW public.ones AS SELECT one FROM pitchstream_serving.fresh`)
+	figures := func() (n [3]int) {
+		t.Helper()
+		err := db.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM public.extras), (SELECT count(extra) FROM public.extras),
+			(SELECT count(*) FROM public.ones)`).Scan(&n[0], &n[1], &n[2])
+		require.NoError(t, err)
+		return n
+	}
+	require.Equal(t, [3]int{2, 2, 1}, figures())
+	require.NoError(t, promote("live"))
+	require.Equal(t, [3]int{1, 0, 0}, figures())
+	require.NoError(t, promote("better"))
+	require.Equal(t, [3]int{2, 2, 1}, figures())
+	require.NoError(t, promote("live"))
+
+	exec(`DROP VIEW fresh; CREATE VIEW fresh AS SELECT 'a text' AS one`)
+	require.ErrorContains(t, promote("better"), "view ones depends on view pitchstream_serving.fresh")
+	exec(`DROP VIEW public.extras, public.ones`)
+	require.NoError(t, promote("better"))
+	require.NoError(t, promote("live"))
+	var n int
+	err = db.QueryRow(t.Context(), `SELECT count(*) FROM pg_attribute
+		WHERE attrelid = 'pitchstream_serving.pitches'::regclass AND attname = 'extra'`).Scan(&n)
+	require.NoError(t, err)
+	require.Zero(t, n, "without views of others there is no column that the target lacks")
+}

@@ -117,8 +117,9 @@ func (t *Targets) Share(ctx context.Context) error {
 	})
 }
 
-// point makes the views show a schema: each view that it has, and no other. Roles that may read them keep
-// that right.
+// point makes the views show a schema: each view that it has, and no other. A view on which views of others
+// depend cannot be dropped, so it keeps the columns that the schema lacks (see keepColumns). Roles that may
+// read the views keep that right.
 func (t *Targets) point(ctx context.Context, tx *pg.Tx, schema string) error {
 	has, err := viewsOf(ctx, tx, schema)
 	if err != nil {
@@ -130,7 +131,12 @@ func (t *Targets) point(ctx context.Context, tx *pg.Tx, schema string) error {
 	}
 	for _, view := range had {
 		if !slices.Contains(has, view) { // it would go on showing the target before
-			if err := tx.Script(ctx, t.sql(`DROP VIEW {serving}.`+view)); err != nil {
+			name := t.sql("{serving}." + view)
+			err := tx.Savepoint(ctx, func() error { return tx.Script(ctx, `DROP VIEW `+name) })
+			if pg.HasCode(err, hasDependents) {
+				err = keepColumns(ctx, tx, name, "", err)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -142,14 +148,53 @@ func (t *Targets) point(ctx context.Context, tx *pg.Tx, schema string) error {
 		err := tx.Savepoint(ctx, func() error {
 			return tx.Script(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
 		})
-		if pg.HasCode(err, "42P16") { // invalid_table_definition
-			err = remakeView(ctx, tx, name, from)
+		if pg.HasCode(err, otherColumns) {
+			err = tx.Savepoint(ctx, func() error { return remakeView(ctx, tx, name, from) })
+		}
+		// guard: target: views of others survive a rollback | pg.HasCode(err, hasDependents) -> false
+		if pg.HasCode(err, hasDependents) {
+			err = keepColumns(ctx, tx, name, from, err)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return copyRights(ctx, tx, t.live, t.serving, true)
+}
+
+// The errors of Postgres for views that cannot be replaced or dropped.
+const (
+	otherColumns  = "42P16" // invalid_table_definition
+	hasDependents = "2BP01" // dependent_objects_still_exist
+)
+
+// keepColumns makes a view show another one, from, without dropping it. The columns that from lacks stay, and
+// are NULL. Without from, "", the view has no rows. Only a column of another type cannot stay; then the error
+// names the views that depend on it, which dependents is about.
+func keepColumns(ctx context.Context, tx *pg.Tx, name, from string, dependents error) error {
+	var columns string
+	err := pg.ScanOne(ctx, tx, []any{&columns}, `
+		WITH has AS (SELECT * FROM pg_attribute WHERE attrelid = to_regclass(nullif($2, '')) AND attnum > 0 AND NOT attisdropped),
+		had AS (SELECT * FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped)
+		SELECT string_agg(item, ', ' ORDER BY is_new, place) FROM (
+			SELECT false AS is_new, had.attnum AS place, CASE WHEN has.attname IS NULL
+				THEN 'NULL::' || format_type(had.atttypid, had.atttypmod) || ' AS ' ELSE '' END || quote_ident(had.attname) AS item
+			FROM had LEFT JOIN has USING (attname)
+			UNION ALL SELECT true, has.attnum, quote_ident(has.attname) FROM has LEFT JOIN had USING (attname) WHERE had.attname IS NULL
+		) AS items`, name, from)
+	if err != nil {
+		return err
+	}
+	rows := `FROM ` + from
+	if from == "" {
+		rows = `WHERE false`
+	}
+	err = tx.Script(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT `+columns+` `+rows)
+	if pg.HasCode(err, otherColumns) {
+		const text = "%w: drop these views first, and make them again after: %s: %w"
+		return fmt.Errorf(text, err, pg.Detail(dependents), dependents)
+	}
+	return err
 }
 
 func viewsOf(ctx context.Context, tx *pg.Tx, schema string) ([]string, error) {

@@ -43,6 +43,14 @@ func HasCode(err error, codes ...string) bool {
 	return errors.As(err, &pg) && slices.Contains(codes, pg.Code)
 }
 
+// Detail returns in one line what Postgres adds to an error, such as the objects that depend on one.
+func Detail(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.Join(strings.Fields(pg.Detail), " ")
+	}
+	return ""
+}
+
 // Reason returns in one line why Postgres refused a row.
 func Reason(err error) string {
 	text := err.Error()
