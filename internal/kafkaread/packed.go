@@ -251,7 +251,7 @@ func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err err
 			return err
 		}
 		isOutside := at.of.To > 0 && (rec.Offset < at.of.From || rec.Offset >= at.of.To)
-		// guard: kafkaread: a placeholder across the bounds of a range gives the records within
+		// guard: kafkaread: a placeholder across the bounds of a range gives the records within | isOutside -> isOutside && false
 		if isOutside {
 			continue
 		}

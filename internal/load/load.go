@@ -213,7 +213,7 @@ func (o *Options) stateSettings(ctx context.Context) (map[string]string, error) 
 	}
 	defer client.Close()
 	id, err := archive.TopicID(ctx, kadm.NewClient(client), o.Topic)
-	// guard: load: a state file is not continued into a topic that was made anew | instead
+	// guard: load: a state file is not continued into a topic that was made anew | instead _ = id
 	settings["topic ID"] = id
 	return settings, err
 }

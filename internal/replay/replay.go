@@ -207,7 +207,7 @@ func (r *replay) lock(ctx context.Context, name, what string) error {
 func (r *replay) find(ctx context.Context) error {
 	if r.o.Resume == "" {
 		what := fmt.Sprintf("a replay into %s from %v to %v", r.o.Target.Name, r.o.From, r.o.To)
-		// guard: replay: of two equal ones that begin at once, one is refused | instead
+		// guard: replay: of two equal ones that begin at once, one is refused | instead _ = what
 		if err := r.lock(ctx, "replay/of/"+r.o.spec(), what); err != nil {
 			return err
 		}
