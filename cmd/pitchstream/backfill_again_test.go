@@ -17,12 +17,12 @@ func TestARefusedBatchIsBroughtInAgainOnceItsFilesAreRepaired(t *testing.T) {
 	w := newVerifyTown(t)
 	folder := t.TempDir()
 	seasons(t, folder)
-	spec, bad := filepath.Join(folder, "season.yaml"), filepath.Join(folder, "2021", "745804_2021.jsonl")
+	spec := filepath.Join(folder, "season.yaml")
 	files, err := filepath.Glob(filepath.Join(folder, "2021", "*.jsonl"))
 	require.NoError(t, err)
 	content, err := os.ReadFile(files[0])
 	require.NoError(t, err)
-	bad = files[0]
+	bad := files[0]
 	require.NoError(t, os.WriteFile(bad, append(content, "{\"play_id\":\"none\"}\n"...), 0o600))
 	text := `{name: season, target: better, files: [{path: ` + filepath.Join(folder, "2021") + `}, {path: ` +
 		filepath.Join(folder, "2022") + `}], gates: {dead_letters: 0, findings: 1000, shift: 100, missing_values: 1}}`

@@ -258,9 +258,9 @@ const leftAfter = time.Hour
 // Compact merges segments in a row that are smaller than half of segmentBytes, and removes files of an hour
 // ago that no manifest lists. A reader that holds the old manifest reads it again.
 func Compact(ctx context.Context, s Selection, segmentBytes int64, isDry bool) (all []Change, err error) {
-	err = s.each(ctx, func(m *Manifest, files []blob.Object) error {
-		// guard: archive: compact reads the manifest of a partition when its turn comes | instead err := error(nil)
-		m, files, err := reread(ctx, s.Store, m)
+	err = s.each(ctx, func(listed *Manifest, before []blob.Object) error {
+		// guard: archive: compact reads the manifest of a partition when its turn comes | instead m, files, err := listed, before, error(nil)
+		m, files, err := reread(ctx, s.Store, listed)
 		if err != nil {
 			return err
 		}
