@@ -57,7 +57,7 @@ longer in the topic (retention) is counted as not checkable. Memory: some 200 by
 --repair repairs, in this order, and changes nothing else:
   topic        missing, older and changed pitches are written again from the topic. Positions do not move. A version in
                Postgres that is newer than the topic's is never overwritten: decide about it yourself. Dead letters are
-               not sent again.
+               not sent again, and rows are not sent to their topic: the report names the replay that sends them.
   aggregates   the batter-games that differ are computed again from their rows, and then their batters.
   redis        the keys that differ are written again, or removed, unless somebody has written them in the meantime.
   scores       the live version scores the pitches again whose scores differ.
@@ -163,6 +163,7 @@ func (c *verifyCmd) print(std *stdio, r verify.Report) error {
 	}
 	o := verify.PrintOptions{
 		RawTopic: c.Topics.TopicRaw, RedisPrefix: c.Redis.Prefix, Show: c.Show, Repair: c.Repair,
+		Target: c.Target.Target,
 	}
 	o.Hints.Wait, o.Hints.All = "--wait TIME waits for them", "--show 0 prints all"
 	o.Hints.Left = "which --repair cannot repair"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -14,8 +15,9 @@ import (
 // PrintOptions say what a report is about, and what to do about it in the words of who prints it.
 type PrintOptions struct {
 	RawTopic, RedisPrefix string
-	Show                  int  // differences of each part; 0: all
-	Repair                bool // they were repaired, where that can be done
+	Target                string // whose rows topic a repair does not write
+	Show                  int    // differences of each part; 0: all
+	Repair                bool   // they were repaired, where that can be done
 	// Hints say how to wait for processors, how to see all differences, and what cannot repair the rest.
 	Hints struct{ Wait, All, Left string }
 }
@@ -111,6 +113,12 @@ func (o *PrintOptions) printTopic(w io.Writer, r *TopicReport) {
 		printGroup(w, "batter", b)
 	}
 	o.printDifferences(w, r.Differences)
+	if r.RowsNotSent > 0 {
+		fmt.Fprintf(w, "  ! %s of the repair not sent to the rows topic; this sends them: ",
+			terminal.Counted(r.RowsNotSent, "row"))
+		fmt.Fprintf(w, "pitchstream replay --into %s --from %s\n",
+			o.Target, r.RowsNotSentSince.Time().UTC().Format(time.RFC3339))
+	}
 }
 
 func printGroup(w io.Writer, noun string, g Group) {

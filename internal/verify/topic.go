@@ -47,7 +47,12 @@ type TopicReport struct {
 	// came from elsewhere, and pitches that a newer core wrote.
 	NotCheckable int64 `json:"not_checkable"`
 	// Moving counts pitches whose stored version is beyond the positions that were compared.
-	Moving      int64                `json:"moving"`
+	Moving int64 `json:"moving"`
+	// RowsNotSent counts the pitches that a repair has written and not sent to the rows topic. A replay of the
+	// records from RowsNotSentSince on sends them, and is therefore left to do.
+	RowsNotSent      int64          `json:"rows_not_sent,omitzero"`
+	RowsNotSentSince schemas.TimeMS `json:"rows_not_sent_since,omitzero"`
+
 	Games       []Group              `json:"games,omitempty"`   // those with a difference
 	Batters     []Group              `json:"batters,omitempty"` // those with a difference
 	Letters     DeadLetters          `json:"letters"`
@@ -84,13 +89,16 @@ func (g groups) differing() (out []Group) {
 	return out
 }
 
+// repairFunc writes pitches again, and returns how many rows the rows topic should have of them.
+type repairFunc func(context.Context, schemas.Batch) (rows int, err error)
+
 // comparison is one comparison of the raw topic with the registers. One goroutine uses it.
 type comparison struct {
 	kafka    Kafka
 	store    registerReader
 	admin    *kadm.Client
 	raw      *archive.Topic
-	repair   func(context.Context, schemas.Batch) error // writes pitches again; nil: nothing is repaired
+	repair   repairFunc // nil: nothing is repaired
 	progress func(done, total int64)
 
 	judge       judge
@@ -477,6 +485,9 @@ func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 		for _, d := range all {
 			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(d.at, d.timestampMS) {
 				held = append(held, d.change)
+				if since := &c.report.RowsNotSentSince; *since == 0 || d.timestampMS < int64(*since) {
+					*since = schemas.TimeMS(d.timestampMS)
+				}
 			}
 		}
 		c.advance(len(records))
@@ -507,5 +518,8 @@ func (c *comparison) write(ctx context.Context, changes []schemas.Change) error 
 	if len(changes) == 0 {
 		return nil
 	}
-	return c.repair(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
+	rows, err := c.repair(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
+	// guard: verify: rows that a repair does not send are counted | += -> -=
+	c.report.RowsNotSent += int64(rows)
+	return err
 }

@@ -57,7 +57,7 @@ func (r *registers) ids() (ids []schemas.PitchID) {
 }
 
 // apply writes a batch as Postgres does: the greatest version of each register wins.
-func (r *registers) apply(_ context.Context, b schemas.Batch) error {
+func (r *registers) apply(_ context.Context, b schemas.Batch) (rows int, err error) {
 	for _, p := range b.Pitches {
 		is := r.byPitch[p.PitchID]
 		is.PitchID, is.CoreVersion = p.PitchID, features.CoreVersion
@@ -71,7 +71,7 @@ func (r *registers) apply(_ context.Context, b schemas.Batch) error {
 		}
 		r.byPitch[p.PitchID] = is
 	}
-	return nil
+	return len(b.Pitches), nil
 }
 
 // played returns a topic with a simulated game in it, and the store of a processor that has read it all.
@@ -96,7 +96,8 @@ func played(t *testing.T) (Kafka, *registers) {
 		changes = append(changes, c)
 		store.positions = []schemas.Position{{Topic: "raw", NextOffset: r.Offset + 1}}
 	}
-	require.NoError(t, store.apply(t.Context(), schemas.Batch{Pitches: reduce(changes)}))
+	_, err = store.apply(t.Context(), schemas.Batch{Pitches: reduce(changes)})
+	require.NoError(t, err)
 	return kafka, store
 }
 
@@ -127,7 +128,10 @@ func TestAStoreThatHoldsTheTopicDoesNotDiffer(t *testing.T) {
 	require.Zero(t, r.Moving+r.NotCheckable)
 }
 
-// Each kind of difference is found, and a repair leaves those that the topic cannot decide.
+// Each kind of difference is found, and a repair leaves those that the topic cannot decide. It counts the
+// rows that their topic does not get.
+//
+// guard: verify: rows that a repair does not send are counted
 func TestBrokenRegistersAreFoundAndRepairedFromTheTopic(t *testing.T) {
 	kafka, store := played(t)
 	ids := store.ids()
@@ -151,7 +155,10 @@ func TestBrokenRegistersAreFoundAndRepairedFromTheTopic(t *testing.T) {
 		ids[3]: schemas.DiffersContent, extra.PitchID: schemas.DiffersExtra,
 	}
 	require.Equal(t, want, kindsOf(compare(t, kafka, store, false)))
-	for _, d := range compare(t, kafka, store, true).Differences {
+	repaired := compare(t, kafka, store, true)
+	require.Equal(t, int64(3), repaired.RowsNotSent)
+	require.Positive(t, repaired.RowsNotSentSince)
+	for _, d := range repaired.Differences {
 		topicDecides := d.Kind != schemas.DiffersNewer && d.Kind != schemas.DiffersExtra
 		require.Equal(t, topicDecides, d.Repaired, "%+v", d)
 	}

@@ -170,13 +170,14 @@ func (r *Report) count(found []schemas.Difference) {
 	}
 }
 
-// apply writes a batch of repairs to Postgres, and what it changed to Redis.
-func (o Options) apply(ctx context.Context, b schemas.Batch) error {
+// apply writes a batch of repairs to Postgres, and what it changed to Redis. It sends no rows to their topic,
+// because only a processor knows how these are encoded, and returns how many it should have.
+func (o Options) apply(ctx context.Context, b schemas.Batch) (rows int, err error) {
 	outcome, err := o.Postgres.Apply(ctx, b)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return o.push(ctx, outcome.Snapshots)
+	return len(outcome.Published), o.push(ctx, outcome.Snapshots)
 }
 
 // push sends Redis the batters that a repair changed in Postgres. Without Redis the processors' next sweep
