@@ -11,9 +11,11 @@ mkdir -p out
 GOOS='' GOARCH='' go run -trimpath ./cmd/slim
 flags='-modfile=out/slim/go.mod -trimpath -tags=grpcnotrace'
 # Functions are not copied into their callers (-l) in packages where it saves size and no time counts: the servers of the
-# demo, the storage's client, and what traces are encoded with.
+# demo, the storage's client, what traces are encoded with, and requests to Kafka and Redis: a call more each is nothing
+# beside the way to the server.
 small=$(printf ' -gcflags=%s=-l' github.com/twmb/franz-go/pkg/kfake 'github.com/alicebob/miniredis/...' \
-	'github.com/yuin/gopher-lua/...' 'github.com/minio/...' 'google.golang.org/protobuf/...')
+	'github.com/yuin/gopher-lua/...' 'github.com/minio/...' 'google.golang.org/protobuf/...' \
+	github.com/twmb/franz-go/pkg/kmsg github.com/redis/go-redis/v9)
 total=$(go list -deps $flags ./cmd/pitchstream | wc -l)
 [ -t 2 ] && end='\r' || end='\n'
 {

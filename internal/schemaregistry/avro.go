@@ -2,18 +2,22 @@ package schemaregistry
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/twmb/avro"
 )
 
-// Avro values become JSON in one pass over their bytes. The library's own way makes a map of each record
-// first, of which a few bytes can make gigabytes. Here the text is bounded while it grows, and nothing else
-// is held. Unions are written as their value alone, as the core reads JSON; numbers that JSON lacks are null.
+// Avro values become JSON in one pass over their bytes. Libraries make a map of each record first, of which a
+// few bytes can make gigabytes. Here the text is bounded while it grows, and nothing else is held. Unions are
+// written as their value alone, as the core reads JSON; numbers that JSON lacks are null.
+//
+// Schemas are read here, too, because a library for them is a megabyte of the binary. The tests compare both
+// with one.
 
 // avroType is one type of a schema. Types refer to each other, also in circles.
 type avroType struct {
@@ -25,109 +29,127 @@ type avroType struct {
 
 // parseAvro returns the type of a schema. texts are the schemas that it refers to, in an order in which each
 // knows those before it.
-func parseAvro(texts []string, main string) (*avroType, error) {
-	var cache avro.SchemaCache
-	for _, text := range texts {
-		if _, err := cache.Parse(text); err != nil {
+func parseAvro(texts []string, main string) (of *avroType, err error) {
+	b := avroParser{named: map[string]*avroType{}}
+	for _, text := range append(slices.Clip(texts), main) {
+		var v any
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			return nil, err
+		}
+		if of, err = b.parse(v, ""); err != nil {
 			return nil, err
 		}
 	}
-	parsed, err := cache.Parse(main)
-	if err != nil {
-		return nil, err
+	return of, nil
+}
+
+// avroParser makes the types of some schemas.
+type avroParser struct {
+	named map[string]*avroType // by full name
+}
+
+var avroPrimitives = strings.Fields("null boolean int long float double bytes string")
+
+// parse returns the type that a part of a schema describes, within a namespace.
+func (p *avroParser) parse(v any, namespace string) (*avroType, error) {
+	switch x := v.(type) {
+	case string:
+		return p.byName(x, namespace)
+	case []any:
+		parts, err := p.parseAll(x, namespace)
+		return &avroType{kind: "union", parts: parts}, err
+	case map[string]any:
+		kind, isText := x["type"].(string)
+		if isText && slices.Contains(avroComplex, kind) {
+			return p.complex(kind, x, namespace)
+		}
+		return p.parse(x["type"], namespace)
 	}
-	b := avroBuilder{named: map[string]*avroType{}}
-	return b.build(parsed.Root())
+	return nil, fmt.Errorf("%v is no type", v)
 }
 
-// maxAvroLookups bounds the names whose definition is looked for, because each costs a pass over the schema.
-const maxAvroLookups = 1000
+var avroComplex = strings.Fields("record error enum fixed array map")
 
-// avroBuilder makes the types of one schema.
-type avroBuilder struct {
-	named   map[string]*avroType // by full name
-	lookups int
-}
-
-func (b *avroBuilder) build(n *avro.SchemaNode) (*avroType, error) {
-	t := &avroType{kind: n.Type}
-	switch n.Type {
-	case "null", "boolean", "int", "long", "float", "double", "bytes", "string":
-		return t, nil
-	case "record", "error":
-		t.kind = "record"
-		b.define(n, t)
-		for i := range n.Fields {
-			part, err := b.build(&n.Fields[i].Type)
-			if err != nil {
-				return nil, err
-			}
-			t.parts = append(t.parts, part)
-			t.names = append(t.names, string(appendText(nil, n.Fields[i].Name))+":")
-		}
-	case "enum":
-		b.define(n, t)
-		for _, s := range n.Symbols {
-			t.names = append(t.names, string(appendText(nil, s)))
-		}
-	case "fixed":
-		b.define(n, t)
-		t.size = n.Size
-	case "array", "map":
-		of := n.Items
-		if n.Type == "map" {
-			of = n.Values
-		}
-		part, err := b.build(of)
+func (p *avroParser) parseAll(list []any, namespace string) (parts []*avroType, err error) {
+	for _, v := range list {
+		part, err := p.parse(v, namespace)
 		if err != nil {
 			return nil, err
 		}
-		t.parts = []*avroType{part}
-	case "union":
-		for i := range n.Branches {
-			part, err := b.build(&n.Branches[i])
-			if err != nil {
-				return nil, err
-			}
-			t.parts = append(t.parts, part)
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+func (p *avroParser) byName(name, namespace string) (*avroType, error) {
+	if slices.Contains(avroPrimitives, name) {
+		return &avroType{kind: name}, nil
+	}
+	for _, full := range []string{fullName(name, namespace), name} {
+		if known := p.named[full]; known != nil {
+			return known, nil
 		}
-	default:
-		return b.lookUp(n)
+	}
+	return nil, fmt.Errorf("the type %q is not defined", name)
+}
+
+func fullName(name, namespace string) string {
+	if namespace == "" || strings.Contains(name, ".") {
+		return name
+	}
+	return namespace + "." + name
+}
+
+// complex returns a type with parts or a name. It is known by its name before its parts are parsed, because
+// they may contain it.
+func (p *avroParser) complex(kind string, x map[string]any, namespace string) (t *avroType, err error) {
+	t = &avroType{kind: kind}
+	switch kind {
+	case "array":
+		t.parts, err = p.parseAll([]any{x["items"]}, namespace)
+		return t, err
+	case "map":
+		t.parts, err = p.parseAll([]any{x["values"]}, namespace)
+		return t, err
+	}
+	name, _ := x["name"].(string)
+	if own, ok := x["namespace"].(string); ok {
+		namespace = own
+	}
+	full := fullName(name, namespace)
+	if name == "" || p.named[full] != nil {
+		return nil, fmt.Errorf("a %s has no name of its own: %q", kind, full)
+	}
+	p.named[full] = t
+	switch kind {
+	case "enum":
+		symbols, _ := x["symbols"].([]any)
+		for _, s := range symbols {
+			text, _ := s.(string)
+			t.names = append(t.names, string(appendText(nil, text)))
+		}
+		return t, nil
+	case "fixed":
+		size, ok := x["size"].(float64)
+		if !ok || size < 0 || size > math.MaxInt32 {
+			return nil, fmt.Errorf("the fixed %s has no size", full)
+		}
+		t.size = int(size)
+		return t, nil
+	}
+	t.kind = "record"
+	fields, _ := x["fields"].([]any)
+	for _, f := range fields {
+		field, _ := f.(map[string]any)
+		name, _ := field["name"].(string)
+		part, err := p.parse(field["type"], full[:max(0, strings.LastIndexByte(full, '.'))])
+		if err != nil {
+			return nil, fmt.Errorf("field %s of %s: %w", name, full, err)
+		}
+		t.parts = append(t.parts, part)
+		t.names = append(t.names, string(appendText(nil, name))+":")
 	}
 	return t, nil
-}
-
-// lookUp returns the type that a name stands for. It may be short, of the namespace around it, or stand in a
-// schema that this one refers to: then the tree knows which type is meant.
-func (b *avroBuilder) lookUp(n *avro.SchemaNode) (*avroType, error) {
-	if known := b.named[n.Type]; known != nil {
-		return known, nil
-	}
-	if b.lookups++; b.lookups > maxAvroLookups {
-		return nil, fmt.Errorf("it uses more than %d names", maxAvroLookups)
-	}
-	resolved, err := n.Schema()
-	if err != nil {
-		return nil, err
-	}
-	node := resolved.Root()
-	if known := b.named[fullName(node)]; known != nil {
-		return known, nil
-	}
-	if node.Type == n.Type {
-		return nil, fmt.Errorf("the type %s is not defined", n.Type)
-	}
-	return b.build(node)
-}
-
-// define makes a type known by its name, before its parts are built, because they may contain it.
-func (b *avroBuilder) define(n *avro.SchemaNode, t *avroType) { b.named[fullName(n)] = t }
-
-func fullName(n *avro.SchemaNode) string {
-	if n.Namespace == "" {
-		return n.Name
-	}
-	return n.Namespace + "." + n.Name
 }
 
 // maxAvroDepth bounds how deep a value may nest.

@@ -53,6 +53,34 @@ func TestAvroIsTheJSONOfItsLibrary(t *testing.T) {
 	}
 }
 
+func TestASchemaThatIsNoneSaysWhy(t *testing.T) {
+	for text, want := range map[string]string{
+		`{`:                           "unexpected end of JSON input",
+		`1`:                           "1 is no type",
+		`{"type":"array"}`:            "<nil> is no type",
+		`"Speed"`:                     `the type "Speed" is not defined`,
+		`{"type":"record"}`:           "a record has no name of its own",
+		`{"type":"fixed","name":"F"}`: "the fixed F has no size",
+		`[{"type":"enum","name":"E"},{"type":"enum","name":"E"}]`:                           `a enum has no name of its own: "E"`,
+		`{"type":"record","name":"R","namespace":"n","fields":[{"name":"a","type":"b.C"}]}`: `field a of n.R: the type "b.C" is not defined`,
+	} {
+		_, err := parseAvro(nil, text)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// A short name is of the namespace around it, also where another type has it without one.
+func TestANameIsOfTheNamespaceAroundIt(t *testing.T) {
+	of, err := parseAvro([]string{`{"type":"fixed","name":"X","size":1}`},
+		`{"type":"record","name":"R","namespace":"n","fields":[
+			{"name":"a","type":{"type":"enum","name":"X","symbols":["S"]}},{"name":"b","type":"X"},
+			{"name":"c","type":{"type":"record","name":"m.Q","fields":[{"name":"d","type":"n.X"}]}}]}`)
+	require.NoError(t, err)
+	got, err := of.appendJSON(nil, []byte{0, 0, 0}, 1000)
+	require.NoError(t, err)
+	require.Equal(t, `{"a":"S","b":"S","c":{"d":"S"}}`, string(got))
+}
+
 func TestSchemasThatReferToOthersAreRead(t *testing.T) {
 	f, c := newFake(t)
 	register(t, f, "speed", sr.Schema{Type: sr.TypeAvro, Schema: `{"type":"record","name":"Speed","namespace":"x","fields":[{"name":"mph","type":"double"}]}`})
