@@ -79,7 +79,7 @@ func everyCommand(t *testing.T) (leaves []*kong.Node) {
 // A variable that is set for one command must not change another one that has the same flag by chance.
 func TestCommandsShareVariablesOfSettingsOnly(t *testing.T) {
 	shared := regexp.MustCompile(`^PITCHSTREAM_(KAFKA|TOPIC|POSTGRES|REDIS|LOG|BREAKER|CONFIG|ADMIN_|API_ADDR|TARGET|` +
-		`INSTANCE_ID|MAX_RECORD_BYTES|FETCH_MAX_BYTES|MEMORY_LIMIT|ARCHIVE)`)
+		`INSTANCE_ID|MAX_RECORD_BYTES|FETCH_MAX_BYTES|MEMORY_LIMIT|ARCHIVE|SCHEMA_REGISTRY|ROWS_FORMAT)`)
 	by := map[string][]string{}
 	for _, c := range everyCommand(t) {
 		for _, f := range c.Flags {
@@ -141,7 +141,7 @@ func TestCompletionNamesCommandsAndFlags(t *testing.T) {
 	for line, want := range map[string]string{
 		"pitchstream ver": "verify\nversion\n", "pitchstream run --kafka-bro": "--kafka-brokers\n",
 		"pitchstream completion ": "bash\nfish\nzsh\n", "pitchstream run --log-format=": "auto\njson\ntext\n",
-		"pitchstream run --log-format ": "auto\njson\ntext\n", "pitchstream schema ": "ls\nshow\n",
+		"pitchstream run --log-format ": "auto\njson\ntext\n", "pitchstream schema ": "check\nls\nregister\nshow\n",
 		"pitchstream run --kafka-brokers localhost:9092 --redis-pre": "--redis-prefix\n", "pitchstream dlq l": "ls\n",
 	} {
 		command := exec.CommandContext(t.Context(), binary)
