@@ -58,9 +58,7 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 	if len(need) == 0 {
 		return route{live: live, memory: true}, nil
 	}
-	t := turnOf(ctx)
-	t.leave()
-	defer t.back(ctx)
+	defer stepAside(ctx)()
 	deadline := time.After(s.cfg.AtLeastWait)
 	tick := time.Tick(waitEvery)
 	for {

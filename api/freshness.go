@@ -187,9 +187,7 @@ func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pul
 	if p, ok := c.kept(maxAge); ok {
 		return p, nil
 	}
-	t := turnOf(ctx)
-	t.leave()
-	defer t.back(ctx)
+	defer stepAside(ctx)()
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if p, ok := c.kept(maxAge); ok {

@@ -27,10 +27,9 @@ func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLe
 	if a.cfg.Letters == nil {
 		return report, errNoLetters
 	}
-	t := turnOf(ctx)
-	t.leave()
+	back := stepAside(ctx)
 	report, err = a.cfg.Letters.DeadLetterReport(ctx)
-	t.back(ctx)
+	back()
 	report.Groups = notNil(report.Groups)
 	return report, err
 }
@@ -39,10 +38,9 @@ func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterVi
 	if a.cfg.Letters == nil {
 		return nil, errNoLetters
 	}
-	t := turnOf(ctx)
-	t.leave()
+	back := stepAside(ctx)
 	letter, err := a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
-	t.back(ctx)
+	back()
 	if err == nil && letter == nil {
 		err = huma.Error404NotFound("there is no letter at this place")
 	}

@@ -267,9 +267,7 @@ func (a *API) takeTurn(ctx context.Context, size int64) bool {
 		return false
 	}
 	defer a.waiting.Release(size)
-	t := turnOf(ctx)
-	t.leave()
-	defer t.back(ctx)
+	defer stepAside(ctx)()
 	return a.large.Acquire(ctx, size) == nil
 }
 

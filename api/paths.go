@@ -59,9 +59,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 	// The read does not end with the request that began it, because others share it.
 	read := func() (any, error) { return p.read(shared(ctx), at) }
 	done := p.reading.DoChan(fmt.Sprint(at), read)
-	t := turnOf(ctx)
-	t.leave()
-	defer t.back(ctx)
+	defer stepAside(ctx)()
 	select {
 	case r := <-done:
 		path, _ := r.Val.(*schemas.SwingPath)

@@ -229,8 +229,7 @@ func (s *sources) look(
 	t := turnOf(ctx)
 	// guard: turns: many players of one client do not slow the reads of another | len(keys) <= mergedKeys -> true
 	if t == nil || len(keys) <= mergedKeys {
-		t.leave()
-		defer t.back(ctx)
+		defer stepAside(ctx)()
 		return s.coalescer.ask(ctx, keys)
 	}
 	err = t.readLarge(ctx, &s.cfg.turns.live, func() error {

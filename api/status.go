@@ -52,9 +52,7 @@ func getStream(ctx context.Context, a *API, _ *struct{}) (*Stream, error) {
 
 // get returns the last snapshot, after a new read if it is older than overviewEvery.
 func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
-	t := turnOf(ctx)
-	t.leave()
-	defer t.back(ctx)
+	defer stepAside(ctx)()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if time.Since(o.at) > overviewEvery {

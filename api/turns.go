@@ -111,6 +111,13 @@ func (t *turn) back(ctx context.Context) {
 	}
 }
 
+// stepAside gives the turn of a request back until the returned function is called, as leave and back do.
+func stepAside(ctx context.Context) (back func()) {
+	t := turnOf(ctx)
+	t.leave()
+	return func() { t.back(ctx) }
+}
+
 // end gives the turn back, if the request has it.
 func (t *turn) end() {
 	if t != nil && t.isHeld {
@@ -148,7 +155,7 @@ func (t *turn) read(ctx context.Context, q *fairQueue, f func() error) error {
 // fairQueue gives places to the requests of clients. Each client has a line. The next free place goes to the
 // line with the lowest tag. The tag grows by the time for which places are held, so it counts what a request
 // costs and not only how many there are. A line that was empty begins at the tag of the last line that was
-// served: who asks seldom comes first, and nobody saves up.
+// served. So a client that asks seldom comes first, and none gathers a claim to more while it does not ask.
 type fairQueue struct {
 	// alone is the most places of one client, and shared of one that uses more than others on average. total
 	// is the most of all.
@@ -170,7 +177,7 @@ type line struct {
 	ahead  list.List // of *place; those who have begun already
 	fresh  list.List // of *place
 	bytes  int       // of fresh
-	index  int       // in wanted; -1: nobody waits
+	index  int       // in wanted; -1: no request waits
 }
 
 func (l *line) waiting() int { return l.ahead.Len() + l.fresh.Len() }
