@@ -59,9 +59,10 @@ func (c *Client) Check(ctx context.Context, subject string, s sr.Schema) (Status
 	return status, nil
 }
 
-// Register returns the id of a schema in its subject, and registers it if it is not there. A *RefusedError
-// says that the registry does not take it.
-func (c *Client) Register(ctx context.Context, subject string, s sr.Schema) (id int, err error) {
+// schemaID returns the id of a schema in its subject. If the subject lacks the schema, schemaID registers it,
+// or with mustExist fails. A *RefusedError says that the registry does not take the schema, or does not have
+// it.
+func (c *Client) schemaID(ctx context.Context, subject string, s sr.Schema, mustExist bool) (int, error) {
 	status, err := c.Check(ctx, subject, s)
 	switch {
 	case err != nil:
@@ -71,28 +72,21 @@ func (c *Client) Register(ctx context.Context, subject string, s sr.Schema) (id 
 	// guard: registry: an incompatible schema is not registered
 	case !status.IsCompatible:
 		return 0, incompatible(subject, status.Messages)
+	case mustExist:
+		return 0, &RefusedError{subject, "it does not have the schema of this build: " +
+			"run pitchstream schema register, or let processors do it (--schema-registry-auto-register)"}
 	}
-	id, err = c.api.RegisterSchema(ctx, subject, s, -1, -1)
+	return c.register(ctx, subject, s)
+}
+
+// register adds a schema to a subject that lacks it, and returns its id.
+func (c *Client) register(ctx context.Context, subject string, s sr.Schema) (int, error) {
+	id, err := c.api.RegisterSchema(ctx, subject, s, -1, -1)
 	var refused *sr.ResponseError
 	if errors.As(err, &refused) && refused.StatusCode == http.StatusConflict {
 		return 0, incompatible(subject, []string{refused.Message})
 	}
 	return id, named(err)
-}
-
-// Find returns the id of a schema that its subject must have. A *RefusedError says that it has not.
-func (c *Client) Find(ctx context.Context, subject string, s sr.Schema) (id int, err error) {
-	status, err := c.Check(ctx, subject, s)
-	switch {
-	case err != nil:
-		return 0, err
-	case status.IsRegistered:
-		return status.ID, nil
-	case !status.IsCompatible:
-		return 0, incompatible(subject, status.Messages)
-	}
-	return 0, &RefusedError{subject, "it does not have the schema of this build: " +
-		"run pitchstream schema register, or let processors do it (--schema-registry-auto-register)"}
 }
 
 // Rows compares the schema of the rows of a topic with its subject, and registers it if asked to and it is
@@ -106,7 +100,7 @@ func (c *Client) Rows(ctx context.Context, topic string, f Format, register bool
 	if err != nil || !register || status.IsRegistered || !status.IsCompatible {
 		return status, err
 	}
-	if _, err := c.Register(ctx, Subject(topic), s); err != nil {
+	if _, err := c.register(ctx, Subject(topic), s); err != nil {
 		return Status{}, err
 	}
 	return c.Check(ctx, Subject(topic), s)
@@ -122,12 +116,7 @@ func (c *Client) RowWriter(ctx context.Context, topic string, f Format, mustExis
 	if err != nil {
 		return nil, err
 	}
-	id := 0
-	if mustExist {
-		id, err = c.Find(ctx, Subject(topic), s)
-	} else {
-		id, err = c.Register(ctx, Subject(topic), s)
-	}
+	id, err := c.schemaID(ctx, Subject(topic), s, mustExist)
 	if err != nil {
 		return nil, err
 	}
