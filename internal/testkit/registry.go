@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,26 +37,7 @@ func SchemaRegistry(t testing.TB) string {
 	cmd.Env = append(os.Environ(), "QUARKUS_HTTP_HOST=127.0.0.1", "QUARKUS_HTTP_PORT=0")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	var reading sync.WaitGroup
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		reading.Wait()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	address := ""
-	for address == "" && lines.Scan() {
-		if found := registryListens.FindStringSubmatch(lines.Text()); found != nil {
-			address = found[1]
-		}
-	}
-	require.NotEmpty(t, address, "the schema registry ended")
-	reading.Go(func() {
-		for lines.Scan() { // it logs each request, and must not wait for a reader
-		}
-	})
-	return address + "/apis/ccompat/v7"
+	return startServer(t, cmd, out, registryListens) + "/apis/ccompat/v7"
 }
 
 // registryFolder returns the folder of the unpacked registry in the user's cache, and fills it the first

@@ -32,6 +32,20 @@ func S3(t testing.TB) string {
 	cmd := exec.CommandContext(context.Background(), python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0")
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
+	endpoint := startServer(t, cmd, out, listens)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, endpoint+"/archive", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	return "s3://archive?" + url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}}.Encode()
+}
+
+// startServer starts a server until the end of the test, and returns the address that it logs to out.
+// listens has the address as its first group.
+func startServer(t testing.TB, cmd *exec.Cmd, out io.Reader, listens *regexp.Regexp) string {
+	t.Helper()
 	require.NoError(t, cmd.Start())
 	var reading sync.WaitGroup
 	t.Cleanup(func() {
@@ -40,24 +54,18 @@ func S3(t testing.TB) string {
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(out)
-	endpoint := ""
-	for endpoint == "" && lines.Scan() {
+	address := ""
+	for address == "" && lines.Scan() {
 		if found := listens.FindStringSubmatch(lines.Text()); found != nil {
-			endpoint = found[1]
+			address = found[1]
 		}
 	}
-	require.NotEmpty(t, endpoint, "moto.server ended")
+	require.NotEmpty(t, address, "%s ended", cmd.Path)
 	reading.Go(func() {
 		for lines.Scan() { // it logs each request, and must not wait for a reader
 		}
 	})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, endpoint+"/archive", nil)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusOK, resp.StatusCode)
-	return "s3://archive?" + url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}}.Encode()
+	return address
 }
 
 // Fault answers a request in the place of an S3 server, or returns false. n is the number of the request.
