@@ -53,6 +53,32 @@ func (k *changesKeeper) cycle(ctx context.Context) (deleted int64, err error) {
 	}
 }
 
+// soleLock is a lock that one process has, from one cycle of its work to the next. One goroutine uses it.
+type soleLock struct {
+	release func() // nil: this process does not have it
+}
+
+// take reports whether this process has the lock of this name, or gets it now.
+func (l *soleLock) take(ctx context.Context, store *pgsink.Sink, name string) (ok bool, err error) {
+	if l.release != nil {
+		return true, nil
+	}
+	release, ok, err := pgbooks.New(store.DB()).TryLock(ctx, name)
+	if err != nil || !ok {
+		return false, err
+	}
+	l.release = release
+	return true, nil
+}
+
+// leave releases the lock, if this process has it.
+func (l *soleLock) leave() {
+	if l.release != nil {
+		l.release()
+		l.release = nil
+	}
+}
+
 // each calls f at once, and then at each interval until ctx ends. A call that takes longer misses ticks.
 func each(ctx context.Context, interval time.Duration, f func()) {
 	tick := time.Tick(interval)

@@ -9,7 +9,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
-	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
@@ -28,7 +27,7 @@ type mechanicsKeeper struct {
 	every   time.Duration
 	log     *slog.Logger
 
-	release func() // of the lock; nil: another process has it
+	lock    soleLock
 	players map[schemas.PlayerKey]lookedAt
 }
 
@@ -52,13 +51,10 @@ func (k *mechanicsKeeper) Run(ctx context.Context) error {
 
 // cycle looks once, when this process has or gets the lock.
 func (k *mechanicsKeeper) cycle(ctx context.Context) error {
-	if k.release == nil {
-		release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, mechanicsLock)
-		// guard: drift: one process looks | !ok -> !ok && false
-		if err != nil || !ok {
-			return err
-		}
-		k.release = release
+	ok, err := k.lock.take(ctx, k.store, mechanicsLock)
+	// guard: drift: one process looks | !ok -> !ok && false
+	if err != nil || !ok {
+		return err
 	}
 	rows := pgread.NewMechanics(k.store.DB())
 	playing, err := rows.Playing(ctx, mostPlaying)
@@ -123,8 +119,5 @@ func (k *mechanicsKeeper) logNew(moved []obs.Moved) {
 func (k *mechanicsKeeper) rest() {
 	k.metrics.Rest()
 	k.players = nil
-	if k.release != nil {
-		k.release()
-		k.release = nil
-	}
+	k.lock.leave()
 }

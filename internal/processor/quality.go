@@ -29,9 +29,9 @@ type qualityKeeper struct {
 	every   time.Duration
 	log     *slog.Logger
 
-	release func()    // of the lock; nil: another process has it
-	whole   time.Time // of the last search of all rows
-	logged  []string  // findings that were beyond their limits in the last cycle
+	lock   soleLock
+	whole  time.Time // of the last search of all rows since this processor has the lock
+	logged []string  // findings that were beyond their limits in the last cycle
 }
 
 // Run computes until ctx ends. It returns no error, because the stream must go on without these figures.
@@ -49,13 +49,10 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 
 // cycle computes once, when this process has or gets the lock.
 func (k *qualityKeeper) cycle(ctx context.Context) error {
-	if k.release == nil {
-		release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, qualityrun.Lock)
-		// guard: quality: one process computes | !ok -> !ok && false
-		if err != nil || !ok {
-			return err
-		}
-		k.release, k.whole = release, time.Time{}
+	ok, err := k.lock.take(ctx, k.store, qualityrun.Lock)
+	// guard: quality: one process computes | !ok -> !ok && false
+	if err != nil || !ok {
+		return err
 	}
 	whole := time.Since(k.whole) >= qualityWhole
 	done, left, err := qualityrun.Refresh(ctx, k.store, whole, qualityMost)
@@ -95,8 +92,6 @@ func (k *qualityKeeper) logNew(r *schemas.QualityReport) {
 // rest releases the lock and hides the figures.
 func (k *qualityKeeper) rest() {
 	k.metrics.Rest()
-	if k.release != nil {
-		k.release()
-		k.release = nil
-	}
+	k.whole = time.Time{}
+	k.lock.leave()
 }
