@@ -89,7 +89,7 @@ type Observer interface {
 	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)
 	// Condition reports whether something that the stream needs is there, and why not. name is one of
-	// assigned, breaker, fetch, kafka, postgres, progress and topics.
+	// assigned, breaker, fetch, gap, kafka, postgres, progress, schema-registry and topics.
 	Condition(name string, ok bool, reason string)
 }
 

@@ -43,7 +43,7 @@ func undo(t *testing.T, s *Sink, version int, sql string) {
 // While an export reads a table that a migration alters, other readers are not held up, and the log names the
 // export.
 //
-// guard: migrate: nobody queues behind a migration that waits
+// guard: migrate: a migration that waits holds up no other statement
 func TestNobodyQueuesBehindAMigrationThatWaits(t *testing.T) {
 	s := open(t)
 	undo(t, s, 29, `ALTER TABLE games DROP COLUMN status`)

@@ -84,7 +84,7 @@ func (a *Admin) tryStep(ctx context.Context, f func(*pg.Tx) error) error {
 		if err := tx.Lock(ctx, pg.LockKey(a.db.Config.Schema, "migrate")); err != nil {
 			return err
 		}
-		// guard: migrate: nobody queues behind a migration that waits | SET LOCAL lock_timeout = '500ms'; ->
+		// guard: migrate: a migration that waits holds up no other statement | SET LOCAL lock_timeout = '500ms'; ->
 		const settings = `SET LOCAL lock_timeout = '500ms'; SET LOCAL search_path = {schema}`
 		if err := tx.Script(ctx, settings); err != nil {
 			return err
