@@ -31,6 +31,11 @@ const (
 	// madToDeviation makes a standard deviation of a median absolute deviation of normal values.
 	madToDeviation = 1.4826
 	clip           = 2.5 // standard deviations at which values are cut, for correlations and slopes
+	// meanToDeviation makes a standard deviation of a mean absolute deviation of normal values.
+	meanToDeviation = 1.2533
+	// leastScale is the least scale of a type or a player, as a share of the league's. Because of it, who was
+	// the same each time, in a few rows, is not unlike himself by a hair.
+	leastScale = 0.02
 )
 
 // FitSelf trains a model of how each batter swings, or how each pitcher throws each type. The result does not
@@ -69,6 +74,12 @@ func (f *File) fitSelf(eligible []*schemas.StoredRow) error {
 	if len(data) < MinRows {
 		return fmt.Errorf("%d rows have all columns of a %s's self: at least %d are needed",
 			len(data), s.Of, MinRows)
+	}
+	for i := range s.Measures {
+		// guard: self: a column that never varies is refused | slices.Min(values) == slices.Max(values) -> false
+		if values := columnOf(data, i); slices.Min(values) == slices.Max(values) {
+			return fmt.Errorf("all rows have the same %s: nothing can be unlike it", f.Columns[i].Name)
+		}
 	}
 	f.Trained = trainedOn(used, 0)
 	f.Trained.Inputs = f.inputs(eligible)
@@ -148,7 +159,7 @@ func slopesOf(data [][]float64, groups []group, measure, measures, conditions in
 			}
 		}
 	}
-	scale := madToDeviation * median(schemas.Map(y, math.Abs))
+	scale := deviation(y, 0)
 	for i := range y {
 		y[i] = max(-clip*scale, min(clip*scale, y[i]))
 	}
@@ -189,12 +200,16 @@ func (s *Self) fitOwn(residuals [][]float64, keys []playerKey, groups []group) {
 	for m := range s.Measures {
 		all := columnOf(residuals, m)
 		s.League.Center[m] = median(all)
-		s.League.Scale[m] = max(1e-9, madToDeviation*medianDistance(all, s.League.Center[m]))
+		s.League.Scale[m] = max(1e-9, deviation(all, s.League.Center[m]))
+		least := leastScale * s.League.Scale[m]
 		for name, rows := range byType {
 			values := schemas.Map(rows, func(i int) float64 { return residuals[i][m] })
 			of := s.ByType[name]
 			of.Center[m] = median(values)
-			of.Scale[m] = max(1e-9, s.League.Scale[m]*1e-3, madToDeviation*medianDistance(values, of.Center[m]))
+			// The scale of a few pitches is too small, most of all that of one.
+			own := max(least, deviation(values, of.Center[m]))
+			// guard: self: a rare type has no tiny scale | rowsOfScale -> 0
+			of.Scale[m] = shrunk(own, s.League.Scale[m], len(values), rowsOfScale)
 		}
 		var within, weights []float64 // logarithms of the players' scales
 		for g := range groups {
@@ -202,7 +217,7 @@ func (s *Self) fitOwn(residuals [][]float64, keys []playerKey, groups []group) {
 			raw[g].Center[m] = median(values)
 			// A median absolute deviation of few values is too small on average: by about n / (n − 0.8).
 			n := float64(len(values))
-			raw[g].Scale[m] = max(1e-9, madToDeviation*medianDistance(values, raw[g].Center[m])*n/max(1, n-0.8))
+			raw[g].Scale[m] = max(least, deviation(values, raw[g].Center[m])*n/max(1, n-0.8))
 			if len(values) >= leastRowsOfPlayer {
 				within, weights = append(within, math.Log(raw[g].Scale[m])), append(weights, n)
 			}
@@ -215,7 +230,7 @@ func (s *Self) fitOwn(residuals [][]float64, keys []playerKey, groups []group) {
 			n := float64(len(groups[g].rows))
 			league := s.leagueOf(groups[g].key)
 			raw[g].Center[m] = (n*raw[g].Center[m] + rowsOfCenter*league.Center[m]) / (n + rowsOfCenter)
-			raw[g].Scale[m] = math.Exp((n*math.Log(raw[g].Scale[m]) + rowsOfScale*typical) / (n + rowsOfScale))
+			raw[g].Scale[m] = shrunk(raw[g].Scale[m], math.Exp(typical), len(groups[g].rows), rowsOfScale)
 		}
 	}
 	for g := range groups {
@@ -269,7 +284,11 @@ func (s *Self) correlations(residuals [][]float64, keys []playerKey) []float64 {
 	out := make([]float64, len(sums))
 	for a := range z {
 		for b := range z {
-			out[a*s.Measures+b] = sums[a*s.Measures+b] / math.Sqrt(sums[a*s.Measures+a]*sums[b*s.Measures+b])
+			root := math.Sqrt(sums[a*s.Measures+a] * sums[b*s.Measures+b])
+			// guard: self: what does not vary in a part of the rows has no correlation | root > 0 -> true
+			if root > 0 {
+				out[a*s.Measures+b] = sums[a*s.Measures+b] / root
+			}
 		}
 	}
 	return out
@@ -326,9 +345,16 @@ func (s *Self) calibrate(data [][]float64, keys []playerKey) (worst float64) {
 	for half := range 2 {
 		var train, test [][]float64
 		var trainKeys, testKeys []playerKey
-		seen := map[playerKey]int{}
+		turns := map[playerKey]int{}
 		for i, x := range data {
-			if seen[keys[i]]++; seen[keys[i]]%2 == half {
+			turn, isKnown := turns[keys[i]]
+			// Every second player begins with the other half, because each may have one row alone.
+			// guard: self: no half of the rows is empty
+			if !isKnown {
+				turn = len(turns)
+			}
+			turns[keys[i]] = turn + 1
+			if turn%2 == half {
 				test, testKeys = append(test, x), append(testKeys, keys[i])
 			} else {
 				train, trainKeys = append(train, x), append(trainKeys, keys[i])
@@ -363,6 +389,24 @@ func median(values []float64) float64 {
 		return sorted[n/2]
 	}
 	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+// deviation returns the standard deviation of values around a center, if they are normal. It is that of their
+// median distance, or that of their mean distance if more than half of them are the center itself.
+func deviation(values []float64, center float64) float64 {
+	if d := madToDeviation * medianDistance(values, center); d > 0 {
+		return d
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += math.Abs(v - center)
+	}
+	return meanToDeviation * sum / float64(len(values))
+}
+
+// shrunk returns a scale of n rows that is drawn toward another one, which counts as so many rows.
+func shrunk(scale, toward float64, n int, rows float64) float64 {
+	return math.Exp((float64(n)*math.Log(scale) + rows*math.Log(toward)) / (float64(n) + rows))
 }
 
 func medianDistance(values []float64, center float64) float64 {

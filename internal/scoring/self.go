@@ -99,6 +99,11 @@ func (s *Self) check(named []Column) error {
 	if len(s.Distances) == 0 || len(s.Distances) != len(s.Tails) || !slices.IsSorted(s.Distances) {
 		return errors.New("want ascending distances, and the tail of each")
 	}
+	isNoShare := func(v float64) bool { return v <= 0 || v > 1 }
+	// guard: self: a p-value is a share
+	if slices.ContainsFunc(s.Tails, isNoShare) || s.Threshold < 0 || s.Threshold > 1 {
+		return errors.New("want tails that are shares of the rows, more than 0, and a threshold from 0 to 1")
+	}
 	return nil
 }
 
