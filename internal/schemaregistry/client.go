@@ -7,9 +7,9 @@
 //	subject.go  the schema of a topic's values: check, register, look up
 //	rows.go     rows as JSON Schema, Avro or Protobuf
 //
-// A registry that does not answer is never the fault of a record. Only two answers about a value are
-// permanent: the registry does not have its schema (40403), or the schema cannot read it. Every other error
-// is returned, and the caller tries again.
+// A registry that does not answer is never the fault of a record. Only these answers about a value are
+// permanent: the registry does not have its schema (40403), or one that it refers to. The schema is larger
+// than we read, or it cannot read the value. Every other error is returned, and the caller tries again.
 package schemaregistry
 
 import (
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,8 @@ const (
 	// maxKeptBytes and maxKept bound the schemas that are kept, by the bytes of their texts and by number.
 	maxKeptBytes = 8 << 20
 	maxKept      = 1000
+	// maxSchemaBytes bounds a schema with all that it refers to.
+	maxSchemaBytes = 4 << 20
 	// requestTimeout bounds one request, with its answer.
 	requestTimeout = 10 * time.Second
 	// missingFor is how long an id that the registry does not have is not asked for again.
@@ -126,24 +129,34 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A page of a proxy is no answer of the registry, whose answers are JSON.
+	tooLong := errLongPage
+	if resp.StatusCode < 300 && strings.Contains(resp.Header.Get("Content-Type"), "json") {
+		tooLong = errTooLong
+	}
 	// guard: registry: an answer is bounded
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswerBytes}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswerBytes, tooLong: tooLong}
 	return resp, nil
 }
 
-var errTooLong = fmt.Errorf("the answer has more than %d bytes", maxAnswerBytes)
+// Errors of an answer that is too long. errTooLong says that a schema is.
+var (
+	errTooLong  = fmt.Errorf("the answer has more than %d bytes", maxAnswerBytes)
+	errLongPage = fmt.Errorf("the answer has more than %d bytes, and is not that of a registry", maxAnswerBytes)
+)
 
-// boundedBody fails once more than left bytes were read.
+// boundedBody fails with tooLong once more than left bytes were read.
 type boundedBody struct {
 	io.ReadCloser
-	left int
+	left    int
+	tooLong error
 }
 
 // Read implements io.Reader.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
-		return 0, errTooLong
+		return 0, b.tooLong
 	}
 	return n, err
 }

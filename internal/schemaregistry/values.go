@@ -3,7 +3,9 @@ package schemaregistry
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -122,6 +124,11 @@ func bounded(text string) string {
 
 // schema returns what is known about an id. It asks the registry once about each.
 func (c *Client) schema(ctx context.Context, id int) (*schema, error) {
+	// Some registries answer such an id as they answer a wrong path, and the value would wait for ever.
+	// guard: registry: an id that no registry gives is not asked about | id < 1 -> false
+	if id < 1 || id > math.MaxInt32 {
+		return &schema{fault: missing(id)}, nil
+	}
 	if s := c.cache.get(id); s != nil {
 		return s, nil
 	}
@@ -146,14 +153,16 @@ func (c *Client) schema(ctx context.Context, id int) (*schema, error) {
 // fetch asks the registry for a schema and those that it refers to.
 func (c *Client) fetch(ctx context.Context, id int) (*schema, error) {
 	found, err := c.api.SchemaByID(ctx, id)
+	until := c.cache.now().Add(missingFor)
+	switch {
 	// guard: registry: only a schema that is not there is the record's fault | hasCode(err, sr.ErrSchemaNotFound.Code) -> err != nil
-	if hasCode(err, sr.ErrSchemaNotFound.Code) {
-		return &schema{
-			fault: fmt.Sprintf(missingText+"%d, which the value's prefix names", id),
-			until: c.cache.now().Add(missingFor),
-		}, nil
-	}
-	if err != nil {
+	case hasCode(err, sr.ErrSchemaNotFound.Code):
+		return &schema{fault: missing(id), until: until}, nil
+	// guard: registry: a schema that is too large to read stops nothing
+	case errors.Is(err, errTooLong):
+		s := &schema{fault: fmt.Sprintf("the value's schema %d cannot be read: %v", id, errTooLong), until: until}
+		return s, nil
+	case err != nil:
 		return nil, named(err)
 	}
 	s := &schema{kind: found.Type, size: len(found.Schema)}
@@ -161,8 +170,14 @@ func (c *Client) fetch(ctx context.Context, id int) (*schema, error) {
 	case sr.TypeJSON:
 	case sr.TypeAvro:
 		texts, err := c.references(ctx, found)
+		// guard: registry: a reference that is not there stops nothing | isGone(err) -> false
+		if isGone(err) {
+			s.fault = bounded(fmt.Sprintf("the value's schema %d refers to one that cannot be read: %v", id, err))
+			s.until = until
+			return s, nil
+		}
 		if err != nil {
-			return nil, err
+			return nil, named(err)
 		}
 		for _, text := range texts {
 			s.size += len(text)
@@ -177,12 +192,26 @@ func (c *Client) fetch(ctx context.Context, id int) (*schema, error) {
 	return s, nil
 }
 
+// missing is the fault of a value whose schema the registry does not have.
+func missing(id int) string {
+	return fmt.Sprintf(missingText+"%d, which the value's prefix names", id)
+}
+
+// isGone reports whether a schema that another one refers to is not there, or is too large to read.
+func isGone(err error) bool {
+	return errors.Is(err, errTooLong) || errors.Is(err, errTooMuch) ||
+		hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrVersionNotFound.Code, sr.ErrSchemaNotFound.Code)
+}
+
+var errTooMuch = fmt.Errorf("with all that it refers to, it has more than %d bytes", maxSchemaBytes)
+
 // maxReferences bounds the schemas that one schema refers to, also through others.
 const maxReferences = 64
 
 // references returns the texts of the schemas that a schema refers to, each behind those that it needs.
 func (c *Client) references(ctx context.Context, of sr.Schema) (texts []string, err error) {
 	seen := map[string]bool{}
+	size := len(of.Schema)
 	var visit func(s sr.Schema) error
 	visit = func(s sr.Schema) error {
 		for _, r := range s.References {
@@ -192,6 +221,10 @@ func (c *Client) references(ctx context.Context, of sr.Schema) (texts []string, 
 			}
 			seen[key] = true
 			found, err := c.api.SchemaByVersion(ctx, r.Subject, r.Version)
+			// guard: registry: the schemas that one refers to are bounded in bytes | size > maxSchemaBytes -> false
+			if size += len(found.Schema.Schema); err == nil && size > maxSchemaBytes {
+				err = errTooMuch
+			}
 			if err == nil {
 				err = visit(found.Schema)
 			}
@@ -202,5 +235,5 @@ func (c *Client) references(ctx context.Context, of sr.Schema) (texts []string, 
 		}
 		return nil
 	}
-	return texts, named(visit(of))
+	return texts, visit(of)
 }

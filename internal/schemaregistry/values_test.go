@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,16 +159,87 @@ func TestWhoWaitsForAnotherRequestEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// An answer is not read further than its bound. A schema of another team that is longer makes a dead letter
+// of the record that names it. A long page of a proxy is no answer of the registry.
 // guard: registry: an answer is bounded
+// guard: registry: a schema that is too large to read stops nothing
 func TestAnAnswerIsBounded(t *testing.T) {
+	kind := "application/vnd.schemaregistry.v1+json"
+	status := http.StatusOK
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
 		_, _ = fmt.Fprintf(w, `{"schemaType":"JSON","schema":"%s"}`, long(maxAnswerBytes))
 	}))
 	defer s.Close()
 	c, err := Open(Options{URLs: []string{s.URL}})
 	require.NoError(t, err)
-	_, _, err = c.Transform(t.Context(), framed(schemas.Record{}, 1, nil), features.Limits{})
-	require.ErrorIs(t, err, errTooLong)
+	ask := func(id int) (*features.Rejection, error) {
+		_, rejection, err := c.Transform(t.Context(), framed(schemas.Record{}, id, nil), features.Limits{})
+		return rejection, err
+	}
+	rejection, err := ask(1)
+	require.NoError(t, err)
+	require.ErrorContains(t, rejection, "the value's schema 1 cannot be read: the answer has more than 1048576 bytes")
+	status = http.StatusBadGateway
+	_, err = ask(2)
+	require.ErrorIs(t, err, errLongPage)
+	kind, status = "text/html", http.StatusOK
+	_, err = ask(3)
+	require.ErrorIs(t, err, errLongPage)
+}
+
+// Some registries answer an id beyond 32 bits as they answer a wrong path, which would hold up the partition.
+// guard: registry: an id that no registry gives is not asked about
+func TestAnIDThatNoRegistryGivesIsNotAskedAbout(t *testing.T) {
+	f, c := newFake(t)
+	f.status.Store(http.StatusNotFound)
+	for _, id := range []int{0, 1 << 31, 1<<32 - 1} {
+		_, rejection, err := c.Transform(t.Context(), framed(schemas.Record{}, id, []byte("xx")), features.Limits{})
+		require.NoError(t, err)
+		require.ErrorContains(t, rejection, fmt.Sprintf("the registry has no schema %d", id))
+	}
+	require.Zero(t, f.asked.Load())
+}
+
+// A schema that refers to one that was deleted, or to too much, cannot be read at any time.
+// guard: registry: a reference that is not there stops nothing
+// guard: registry: the schemas that one refers to are bounded in bytes
+func TestAReferenceThatCannotBeReadIsADeadLetter(t *testing.T) {
+	size, code := 1, 40402
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/schemas/ids/"):
+			var references []string
+			for i := range 8 {
+				references = append(references, fmt.Sprintf(`{"name":"a%[1]d","subject":"a%[1]d","version":1}`, i))
+			}
+			_, _ = fmt.Fprintf(w, `{"schema":"\"long\"","references":[%s]}`, strings.Join(references, ","))
+		case code != 0:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprintf(w, `{"error_code":%d,"message":"it is gone"}`, code)
+		default:
+			_, _ = fmt.Fprintf(w, `{"id":1,"version":1,"subject":"a","schema":"\"%s\""}`, long(size))
+		}
+	}))
+	defer s.Close()
+	c, err := Open(Options{URLs: []string{s.URL}})
+	require.NoError(t, err)
+	ask := func(id int) (*features.Rejection, error) {
+		_, rejection, err := c.Transform(t.Context(), framed(schemas.Record{}, id, []byte{2}), features.Limits{})
+		return rejection, err
+	}
+	rejection, err := ask(1)
+	require.NoError(t, err)
+	require.ErrorContains(t, rejection, "the value's schema 1 refers to one that cannot be read: it is gone")
+	code, size = 0, maxSchemaBytes/7
+	rejection, err = ask(2)
+	require.NoError(t, err)
+	require.ErrorContains(t, rejection, "it has more than 4194304 bytes")
+	code = 50001
+	_, err = ask(3)
+	require.ErrorContains(t, err, "it is gone", "another error may pass")
 }
 
 // guard: registry: the schemas that are kept are bounded in bytes
