@@ -132,15 +132,16 @@ func (l *list) csv(ctx context.Context, in io.Reader) error {
 		if err == io.EOF {
 			return nil
 		}
-		if err == nil {
-			err = l.fields(func(name string) string {
-				i, ok := at[name]
-				if !ok || fileinput.IsMissing(strings.TrimSpace(line[i])) {
-					return ""
-				}
-				return strings.TrimSpace(line[i])
-			})
+		if err != nil {
+			return err // it names the line
 		}
+		err = l.fields(func(name string) string {
+			i, ok := at[name]
+			if !ok || fileinput.IsMissing(strings.TrimSpace(line[i])) {
+				return ""
+			}
+			return strings.TrimSpace(line[i])
+		})
 		if err != nil {
 			n, _ := r.FieldPos(0)
 			return fmt.Errorf("line %d: %w", n, err)

@@ -82,6 +82,7 @@ func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 		"game_pk,game_date\n1,28.9.2024\n":             `line 2: game 1: game_date "28.9.2024" is no date YYYY-MM-DD from 1800 on`,
 		"game_pk,game_date\n1,1799-12-31\n":            `game_date "1799-12-31" is no date YYYY-MM-DD from 1800 on`,
 		"game_pk,game_date\n1,2024-09-29T01:10:00Z\n":  `game_date "2024-09-29T01:10:00Z" is no date`,
+		"game_pk,venue\n6\"6,A\n":                      "line 2",
 		"game_pk\n7e+05\n":                             `line 2: game_pk "7e+05" has an exponent`,
 		"game_pk,starts_at\n1,noon\n":                  `starts_at "noon" is no RFC 3339 time with its zone`,
 		"game_pk,home_team_id\n1,BOS\n":                `home_team_id "BOS": want a whole number`,

@@ -83,7 +83,6 @@ func read(ctx context.Context, in io.Reader, name string) ([]schemas.Player, err
 		if err == io.EOF {
 			break
 		}
-		line, _ := r.FieldPos(0)
 		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", name, parse.Line, parse.Err))
 			if parse.Err != csv.ErrFieldCount {
@@ -97,6 +96,7 @@ func read(ctx context.Context, in io.Reader, name string) ([]schemas.Player, err
 		if len(players) == maxPlayers {
 			return nil, fmt.Errorf("%s: more than %d players: split the file", name, maxPlayers)
 		}
+		line, _ := r.FieldPos(0)
 		p, err := playerOf(record, at)
 		if first, twice := lines[p.ID]; err == nil && twice {
 			err = fmt.Errorf("id %d is in line %d too", p.ID, first)

@@ -27,6 +27,8 @@ func TestErrorNamesTheLinesOfWrongPlayers(t *testing.T) {
 		"too few fields":       {"id,name\n1,A\n2\n3,C\n", "f.csv:3: wrong number of fields"},
 		"twice":                {"id,name\n1,A\n2,B\n1,C\n", "f.csv:4: id 1 is in line 2 too"},
 		"a quote that is open": {"id,name\n1,\"A\n2,B\n", "f.csv:3: "},
+		"a quote in the id":    {"id,name\n6\"6,A\n", "f.csv:2: "},
+		"an id that is open":   {"id,name\n1,A\n\"2\n", "f.csv:3: "},
 		"not UTF-8":            {"id,name\n1,\xff\n", "f.csv:2: id 1: "},
 		"after a long field":   {"id,name\n1,\"A\nB\"\n2,\n", "f.csv:4: id 2 has no name"},
 		"all of them":          {"id,name\nx,A\ny,B\n", "f.csv:3: "},
