@@ -15,13 +15,14 @@ import (
 type file struct {
 	path   string
 	values map[string]string
+	lists  map[string][]string // the items of the values that are lists
 	lines  map[string]int
 }
 
 // readFile reads a file with one flat mapping. It keeps the text of values as written: 08 stays 08, and no
 // stays no.
 func readFile(path string) (file, error) {
-	f := file{path: path, values: map[string]string{}, lines: map[string]int{}}
+	f := file{path: path, values: map[string]string{}, lists: map[string][]string{}, lines: map[string]int{}}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return f, fmt.Errorf("--config: %w", err)
@@ -64,6 +65,9 @@ func (f file) add(key, value *yaml.Node) error {
 		texts = append(texts, n.Value)
 	}
 	f.values[key.Value], f.lines[key.Value] = strings.Join(texts, ","), key.Line
+	if value.Kind == yaml.SequenceNode {
+		f.lists[key.Value] = texts
+	}
 	return nil
 }
 

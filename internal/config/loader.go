@@ -103,10 +103,15 @@ func (l *Loader) resolve(ctx *kong.Context, _ *kong.Path, f *kong.Flag) (any, er
 	if secretFile := secretFileFlag(ctx, f); secretFile != nil {
 		return l.resolveSecret(ctx, f, secretFile)
 	}
-	if value, ok := l.file.values[f.Name]; ok && env(f) == "" {
-		return value, nil
+	value, ok := l.file.values[f.Name]
+	if !ok || env(f) != "" {
+		return nil, nil
 	}
-	return nil, nil
+	// guard: config: a list of pairs has each of them | f.IsMap() -> false
+	if items := l.file.lists[f.Name]; items != nil && f.IsMap() {
+		return strings.Join(items, string(f.Tag.MapSep)), nil
+	}
+	return value, nil
 }
 
 // resolveSecret returns the value of a secret, which may be in the file that the flag secretFile names. Flags
@@ -138,13 +143,19 @@ func (l *Loader) resolveSecret(ctx *kong.Context, f, secretFile *kong.Flag) (any
 	return nil, nil
 }
 
-// readSecret returns the content of a file, without the line end that editors write there.
+// readSecret returns the content of a file, without the line end and the byte order mark that editors write
+// there.
 func (l *Loader) readSecret(f *kong.Flag, path string) (any, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	secret := strings.TrimRight(string(b), "\r\n")
+	// guard: config: a byte order mark is no part of a secret | strings.TrimPrefix(string(b), "\ufeff") -> string(b)
+	secret := strings.TrimRight(strings.TrimPrefix(string(b), "\ufeff"), "\r\n")
+	// guard: config: a secret in UTF-16 is refused | strings.ContainsRune(secret, 0) -> false
+	if strings.ContainsRune(secret, 0) {
+		return nil, fmt.Errorf("%s is no text in UTF-8 (PowerShell writes UTF-16): save it as UTF-8", path)
+	}
 	if secret == "" {
 		return nil, fmt.Errorf("%s is empty", path)
 	}

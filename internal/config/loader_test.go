@@ -116,6 +116,28 @@ copies: 1 # of another command
 	require.Equal(t, []string{"three:9092", "four:9092"}, c.Run.Kafka.Brokers)
 }
 
+// guard: config: a list of pairs has each of them
+func TestAListOfPairsHasEachOfThem(t *testing.T) {
+	want := map[string]string{"logicalCluster": "lkc-1", "identityPoolId": "pool-1,a"}
+	const login = " --kafka-sasl-mechanism=OAUTHBEARER --kafka-oauth-token-file=t"
+	c, _ := mustParse(t, goodFlags+login+" --config="+
+		write(t, "kafka-oauth-extensions: [logicalCluster=lkc-1, 'identityPoolId=pool-1,a']\n"))
+	require.Equal(t, want, c.Run.Kafka.OAuth.Extensions)
+	c, _ = mustParse(t, goodFlags+login+" --kafka-oauth-extensions=logicalCluster=lkc-1;identityPoolId=pool-1,a")
+	require.Equal(t, want, c.Run.Kafka.OAuth.Extensions)
+}
+
+// Editors of Windows write a byte order mark and \r\n. A file in UTF-16 is no secret that anybody knows.
+// guard: config: a byte order mark is no part of a secret
+// guard: config: a secret in UTF-16 is refused
+func TestSecretOfAnotherEditor(t *testing.T) {
+	const rest = "run --kafka-brokers=b:1 --redis-url=h:1 --postgres-url=postgres://u@h/d --postgres-password-file="
+	c, _ := mustParse(t, rest+write(t, "\ufeffhush\r\n"))
+	require.Equal(t, "hush", c.Run.Postgres.Password.Reveal())
+	_, _, err := parse(t, rest+write(t, "\xff\xfeh\x00u\x00s\x00h\x00"))
+	require.ErrorContains(t, err, "save it as UTF-8")
+}
+
 func TestErrorNamesTheLineOfTheSettingsFile(t *testing.T) {
 	for content, want := range map[string]string{
 		"log-level: info\nkafka-broker: b:1\n": ":2: unknown setting kafka-broker, did you mean kafka-brokers?",

@@ -31,7 +31,7 @@ type OAuth struct {
 	Secret       Secret            `name:"kafka-oauth-client-secret" placeholder:"SECRET" help:"OAUTHBEARER: the client's secret. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	SecretFile   string            `name:"kafka-oauth-client-secret-file" placeholder:"FILE" help:"OAUTHBEARER: file with the client's secret."`
 	Scopes       []string          `name:"kafka-oauth-scopes" placeholder:"SCOPE" help:"OAUTHBEARER: scopes to ask for."`
-	Extensions   map[string]string `name:"kafka-oauth-extensions" placeholder:"KEY=VALUE" help:"OAUTHBEARER: extensions to send with the token, as logicalCluster=lkc-1."`
+	Extensions   map[string]string `name:"kafka-oauth-extensions" placeholder:"KEY=VALUE" help:"OAUTHBEARER: extensions to send with the token, as logicalCluster=lkc-1;identityPoolId=pool-1, or a YAML list."`
 }
 
 // tokenTimeout bounds the wait for a token.
@@ -97,7 +97,7 @@ func (o OAuth) token(ctx context.Context, endpoint oauth2.TokenSource) (string, 
 		return token.AccessToken, nil
 	case o.TokenFile != "":
 		text, err := os.ReadFile(o.TokenFile)
-		return strings.TrimSpace(string(text)), err
+		return strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff")), err
 	}
 	text, err := exec.CommandContext(ctx, "sh", "-c", o.TokenCommand).Output()
 	if err != nil {

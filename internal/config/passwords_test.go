@@ -117,7 +117,7 @@ func TestAPasswordInAFileOfItsOwnIsLoggedInWith(t *testing.T) {
 		require.Equal(t, Setting{"postgres-password", hidden, "flag: " + secret}, setting(t, settings, "postgres-password"))
 	}
 	for address, user := range map[string]string{
-		"redis://h:1": "", "h:1": "", "redis://u@h:1/2": "u", "rediss://u@h:1,i:2": "u", "redis+sentinel://u@h/m": "u",
+		"redis://h:1": "", "h:1": "", "redis://u@h:1/2": "u", "redis://u:@h:1": "u", "redis://:@h:1": "", "rediss://u@h:1,i:2": "u", "redis+sentinel://u@h/m": "u",
 		"unix:///run/redis.sock?db=1": "", "redis://h:1?read_timeout=1s": "",
 	} {
 		t.Setenv("PITCHSTREAM_REDIS_URL", address)

@@ -124,7 +124,7 @@ func (r Redis) Address() string {
 	end := strings.IndexAny(rest+"/", "/?")
 	user, hosts := "", rest
 	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
-		user, hosts = rest[:at], rest[at+1:]
+		user, hosts = strings.TrimSuffix(rest[:at], ":"), rest[at+1:]
 	}
 	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + hosts
 }
