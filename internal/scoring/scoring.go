@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/scoring/ensemble"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -84,6 +85,9 @@ func (f *File) Encode() ([]byte, error) {
 func Parse(content []byte) (*File, error) {
 	if len(content) > MaxFileBytes {
 		return nil, tooLarge(len(content))
+	}
+	if err := ensemble.CheckObjects(content); err != nil {
+		return nil, fmt.Errorf("the model file: %w", err)
 	}
 	var f File
 	d := json.NewDecoder(bytes.NewReader(content))
@@ -164,6 +168,9 @@ func New(versions []schemas.Model) (schemas.Scorer, error) {
 		}
 		v.Content = nil
 		s.models = append(s.models, f.ready(v))
+		if f.Trees != nil {
+			f.Trees.Model = "" // up to 32 MiB, which the parsed trees do not need
+		}
 	}
 	slices.SortFunc(s.models, func(a, b model) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), boolCompare(a.IsShadow, b.IsShadow),

@@ -165,6 +165,13 @@ func Import(content []byte, rows string, labels []string) (*File, error) {
 	if rows == "" {
 		rows = RowsSwings
 	}
+	for _, feature := range model.Features {
+		// guard: trees: codes of categories that nobody knows are not taken for values
+		if feature.IsUnnamed && !isText[feature.Name] {
+			return nil, fmt.Errorf("%s is categorical, and XGBoost before 3.1 does not store which values its "+
+				"codes stand for: train with 3.1 or later, or with %[1]s as a number", feature.Name)
+		}
+	}
 	names := schemas.Map(model.Features, func(f ensemble.Feature) string { return f.Name })
 	f := &File{
 		Format: Format, Kind: KindTrees, Rows: rows, Columns: columnsNamed(names...),

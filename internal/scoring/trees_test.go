@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/internal/scoring/ensemble"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -201,6 +202,39 @@ func TestATreeFileThatCannotBeUsedIsRefusedByName(t *testing.T) {
 	require.ErrorContains(t, err, "1 labels for 2 classes")
 	_, err = Import(append([]byte(stump), make([]byte, MaxFileBytes)...), "", nil)
 	require.ErrorContains(t, err, "at most")
+}
+
+// Files of XGBoost before 3.1 have codes of categories, and not what these stand for.
+// guard: trees: codes of categories that nobody knows are not taken for values
+func TestCategoriesWithoutNamesAreRefused(t *testing.T) {
+	small, err := os.ReadFile("testdata/xgboost.json")
+	require.NoError(t, err)
+	unnamed := strings.Replace(string(small), `{"type":15,"values":[0,1,2,3]}`, `{"offsets":[],"values":[]}`, 1)
+	require.NotEqual(t, string(small), unnamed)
+	for version, want := range map[string]string{
+		"[3,0,5]": "balls is categorical, and XGBoost before 3.1 does not store", "[1,7,6]": "balls is categorical",
+		"[3,1,0]": "", "[3,2,0]": "",
+	} {
+		_, err := Import([]byte(strings.Replace(unnamed, `"version":[3,2,0]`, `"version":`+version, 1)), "", nil)
+		if want == "" {
+			require.NoError(t, err, version)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
+// guard: models: a small file of many objects does not take the memory
+func TestTheObjectsOfAModelFileAreBounded(t *testing.T) {
+	objects := func(before string, n int) []byte {
+		return []byte(before + strings.Repeat("{},", n-1) + "{}]}")
+	}
+	_, err := Import(objects(`{"learner":[`, ensemble.MaxObjects), "", nil)
+	require.ErrorContains(t, err, "it has 200001 objects, and at most 200000 are allowed")
+	_, err = Import(objects(`{"learner":[`, ensemble.MaxObjects-1), "", nil)
+	require.ErrorContains(t, err, "this is no model of XGBoost")
+	_, err = Parse(objects(`{"columns":[`, ensemble.MaxObjects))
+	require.ErrorContains(t, err, "it has 200001 objects")
 }
 
 func TestTreesNameTheClassAndItsProbability(t *testing.T) {

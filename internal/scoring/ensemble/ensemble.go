@@ -11,6 +11,7 @@
 package ensemble
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -29,12 +30,27 @@ const (
 	// maxCategory bounds a set of categories. XGBoost has the same bound for a category's number.
 	maxCategory = 1 << 24
 	maxSetWords = 4_000_000 // of all sets
+	// MaxObjects bounds the objects of a file of JSON, because an empty one takes two bytes there and hundreds
+	// in memory. A tree is two.
+	MaxObjects = 200_000
 )
+
+// CheckObjects refuses JSON with too many objects, before it is read. Braces within texts count, too.
+func CheckObjects(content []byte) error {
+	// guard: models: a small file of many objects does not take the memory | n > MaxObjects -> false
+	if n := bytes.Count(content, []byte{'{'}); n > MaxObjects {
+		return fmt.Errorf("it has %d objects, and at most %d are allowed", n, MaxObjects)
+	}
+	return nil
+}
 
 // Feature is a column that the trees read.
 type Feature struct {
 	Name          string
 	IsCategorical bool
+	// IsUnnamed says that the file cannot say which values the codes stand for, as that of a library before it
+	// could.
+	IsUnnamed bool
 	// Texts and Numbers are the categories by their codes, which the trees compare with. At most one of them
 	// is set. With neither, the column is the code.
 	Texts   []string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,10 +16,13 @@ import (
 // scikit-learn do.
 func ParseXGBoost(text string) (*Model, error) {
 	var file xgbFile
+	if err := CheckObjects([]byte(text)); err != nil {
+		return nil, fmt.Errorf("XGBoost's model: %w", err)
+	}
 	if err := json.Unmarshal([]byte(text), &file); err != nil {
 		return nil, fmt.Errorf("this is no model of XGBoost: %w", err)
 	}
-	x := xgb{learner: &file.Learner}
+	x := xgb{learner: &file.Learner, isOld: slices.Compare(file.Version, namesCategories) < 0}
 	m, err := x.model()
 	if err != nil {
 		return nil, fmt.Errorf("XGBoost's model: %w", err)
@@ -28,7 +32,11 @@ func ParseXGBoost(text string) (*Model, error) {
 
 type xgbFile struct {
 	Learner xgbLearner `json:"learner"`
+	Version []int      `json:"version"`
 }
+
+// namesCategories is the first version of XGBoost that stores the categories of a data frame.
+var namesCategories = []int{3, 1}
 
 type xgbLearner struct {
 	Attributes      map[string]string `json:"attributes"`
@@ -120,6 +128,7 @@ func (u *xgbFlag) UnmarshalJSON(b []byte) error {
 // xgb makes a Model of a learner.
 type xgb struct {
 	learner *xgbLearner
+	isOld   bool // before namesCategories
 	m       Model
 }
 
@@ -186,6 +195,7 @@ func (x *xgb) features(encodings []xgbEncoding) error {
 				return err
 			}
 		}
+		f.IsUnnamed = f.IsCategorical && x.isOld && f.Texts == nil && f.Numbers == nil
 		x.m.Features = append(x.m.Features, f)
 	}
 	return checkFeatures(x.m.Features)
