@@ -19,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -222,6 +223,22 @@ func (s fakeStore) Leaders(
 		}
 	}
 	return out, s.ask(ctx, "Leaders")
+}
+
+// manyPitches is a player of whom no splits are computed.
+const manyPitches = 7
+
+func (s fakeStore) Splits(ctx context.Context, q schemas.SplitQuery) (schemas.Splits, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.PlayerID == manyPitches {
+		return schemas.Splits{IsTooMuch: true}, nil
+	}
+	found := reference.Splits(s.rows, q)
+	for i := range found.Groups {
+		found.Groups[i].ProcessedAt = 20_000
+	}
+	return found, s.ask(ctx, "Splits")
 }
 
 func (s fakeStore) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
@@ -443,6 +460,9 @@ const (
 	opPitcherPitches = "/v1/pitchers/{id}/pitches"
 	opPitcherLeaders = "/v1/leaders/pitchers"
 	opPitcherStream  = "/v1/pitchers/{id}/stream"
+
+	opSplits        = "/v1/batters/{id}/splits"
+	opPitcherSplits = "/v1/pitchers/{id}/splits"
 
 	opBatterGame = "/v1/batters/{id}/games/{game}"
 	opGames      = "/v1/games"

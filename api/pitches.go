@@ -103,11 +103,16 @@ func parseCursor(text string) (*schemas.PitchCursor, error) {
 	if err != nil || len(b) != cursorSize || b[0] != cursorVersion {
 		return nil, errors.New("want a next_cursor of this API")
 	}
-	c := &schemas.PitchCursor{EventTime: schemas.TimeMS(binary.BigEndian.Uint64(b[1:]))}
+	c := &schemas.PitchCursor{EventTime: storableTime(b[1:])}
 	copy(c.PitchID[:], b[9:])
-	// Postgres compares times of the years 1–9999 only.
-	const first, last = -62135596800000, 253402300799999
-	// guard: api: a cursor's time is one of Postgres'
-	c.EventTime = max(first, min(c.EventTime, last))
 	return c, nil
+}
+
+// storableTime reads a time of a cursor. Postgres compares times of the years 1–9999 only.
+func storableTime(b []byte) schemas.TimeMS {
+	const first, last = -62135596800000, 253402300799999
+	t := schemas.TimeMS(binary.BigEndian.Uint64(b))
+	// guard: api: a cursor's time is one of Postgres'
+	t = max(first, min(t, last))
+	return t
 }

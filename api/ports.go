@@ -30,6 +30,8 @@ type Store interface {
 	PlayerGames(ctx context.Context, key schemas.PlayerKey, limit int) ([]schemas.PlayerState, error)
 	// Leaders returns the players that the filter chooses, ordered by its statistic, then by id and game.
 	Leaders(ctx context.Context, f schemas.LeaderFilter, limit int) ([]schemas.PlayerState, error)
+	// Splits returns a page of the groups of a player's pitches, each with the aggregates of its rows.
+	Splits(ctx context.Context, q schemas.SplitQuery) (schemas.Splits, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where

@@ -200,6 +200,8 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 	for _, id := range ids {
 		get(opPitcher, fmt.Sprintf("/v1/pitchers/%d", id))
 		get(opPitcherGames, fmt.Sprintf("/v1/pitchers/%d/games", id))
+		get(opPitcherSplits, fmt.Sprintf("/v1/pitchers/%d/splits?by=game&limit=2", id))
+		get(opSplits, fmt.Sprintf("/v1/batters/%d/splits?by=pitch_type&last=5&last_of=swings", id))
 		get(opPitcherPitches, fmt.Sprintf("/v1/pitchers/%d/pitches", id))
 		for _, g := range games {
 			get(opPitcherGame, fmt.Sprintf("/v1/pitchers/%d/games/%s", id, url.PathEscape(g)))

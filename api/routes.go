@@ -39,6 +39,10 @@ func routes(a *API) (http.Handler, error) {
 		"A pitcher's pitches, the newest first", getPitcherPitches)
 	register(a, doc, "get-batter-pitches", "/v1/batters/{id}/pitches",
 		"A batter's pitches, the newest first", getBatterPitches)
+	register(a, doc, "get-batter-splits", "/v1/batters/{id}/splits",
+		"A batter by season, date, game and more, or over his last pitches", getBatterSplits)
+	register(a, doc, "get-pitcher-splits", "/v1/pitchers/{id}/splits",
+		"A pitcher by season, date, game and more, or over his last pitches", getPitcherSplits)
 	register(a, doc, "find-pitches", "/v1/pitches", "Pitches chosen by filters, the newest first", findPitches)
 	register(a, doc, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", getPitch)
 	register(a, doc, "get-batter-swings", "/v1/batters/{id}/swings",

@@ -79,16 +79,10 @@ func fillTotals(side schemas.Side, players, groups string) totalsStatements {
 
 // pitcherStatements returns the statements for pitchers but the lock.
 func pitcherStatements() totalsStatements {
-	bounded := func(key, types string) string {
-		return strings.NewReplacer("{key}", key, "{types}", types).Replace(statement("bounded_pitches"))
+	fill := func(name string) string {
+		bounded := pg.BoundedPitches("pitcher_id", statement("types_of_pitchers"))
+		return pg.FillAggregates(strings.ReplaceAll(statement(name), "{bounded pitches of pitcher_id}", bounded))
 	}
-	parts := strings.NewReplacer(
-		"{bounded pitches of n}", bounded("n", "SELECT * FROM types_of_rows"),
-		"{bounded pitches of pitcher_id}", bounded("pitcher_id", statement("types_of_pitchers")))
-	columns := strings.NewReplacer("{sums of pitches}", statement("sums_of_pitches"),
-		"{pitcher columns}", pg.SumColumns(schemas.Pitcher),
-		"{pitcher game columns}", pg.GameSumColumns(schemas.Pitcher))
-	fill := func(name string) string { return columns.Replace(parts.Replace(statement(name))) }
 	return totalsStatements{
 		compute: fill("compute_pitchers"), fold: fill("fold_pitchers"), read: fill("read_pitchers"),
 	}
@@ -105,25 +99,15 @@ const (
 
 // batterStatements returns the statements for batters but the lock.
 func batterStatements() totalsStatements {
-	bounded := statement("bounded_types")
-	sums := func(name, which string) string {
-		return strings.NewReplacer("{name}", name, "{which}", which).Replace(statement("sums_of_swings"))
-	}
-	fill := strings.NewReplacer(
+	holes := strings.NewReplacer(
 		"{is candidate}", isCandidate, "{is competitive}", isCompetitive,
-		"{stats columns}", pg.StatsColumns, "{values at contact}", statement("values_at_contact"),
-		"{sums of candidates}", sums("candidate", "true"),
-		"{sums of slow}", sums("slow", "NOT is_hard AND contact_speed < slowest"),
-		"{bounded types of a}", strings.ReplaceAll(bounded, "{types}",
-			"unnest(a.type_names, a.type_pitches, a.type_swings, a.type_whiffs)"),
-		"{bounded types of rows}", strings.ReplaceAll(bounded, "{types}", `(
+		"{bounded types of rows}", pg.BoundedTypes(`(
 			SELECT coalesce(r.pitch_type, 'unknown'), count(*), count(*) FILTER (WHERE r.is_swing), count(*) FILTER (WHERE r.is_whiff)
 			FROM {schema}.pitch_registers r WHERE r.batter_id = whole.batter_id GROUP BY 1)`),
-	).Replace
+	)
+	fill := func(name string) string { return pg.FillAggregates(holes.Replace(statement(name))) }
 	return totalsStatements{
-		compute: fill(statement("compute_games")),
-		fold:    fill(statement("fold_batters")),
-		read:    fill(statement("sum_slow_swings")),
+		compute: fill("compute_games"), fold: fill("fold_batters"), read: fill("sum_slow_swings"),
 	}
 }
 

@@ -129,6 +129,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batters/{id}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A batter by season, date, game and more, or over his last pitches */
+        get: operations["get-batter-splits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batters/{id}/stream": {
         parameters: {
             query?: never;
@@ -453,6 +470,23 @@ export interface paths {
         };
         /** A pitcher's pitches, the newest first */
         get: operations["get-pitcher-pitches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A pitcher by season, date, game and more, or over his last pitches */
+        get: operations["get-pitcher-splits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1120,6 +1154,209 @@ export interface components {
             stale: boolean;
             /** @description What is missing, where there is not enough data */
             why?: string;
+        };
+        BatterSplit: {
+            /**
+             * Format: double
+             * @description Mean attack angle; unit: degree; range: −45–45; missing: with no attack angle of a confirmed swing
+             */
+            avg_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Mean reliable bat speed; unit: mph; range: 0–120; missing: with no reliable bat speed
+             */
+            avg_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean attack angle at contact; unit: degree; range: −90–90; missing: with no such swing
+             */
+            avg_contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Mean bat speed at contact; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            avg_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description EV50: mean exit velocity of the hardest-hit half of batted balls; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            avg_ev50_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            avg_exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean length of swings; unit: foot; range: 0–20; missing: with no such swing
+             */
+            avg_swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Barrels among the batted balls; unit: percent; range: 0–100; missing: with no batted ball of known contact, exit velocity and launch angle
+             */
+            barrel_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Blasts among the swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            blast_rate_pct: number | null;
+            /** @description Counts by pitch type: pitches, swings, whiffs; missing: never */
+            by_pitch_type: {
+                [key: string]: components["schemas"]["TypeCounts"];
+            };
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Competitive swings; range: 0 and more; missing: never
+             */
+            competitive_swings: number;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Fast swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            fast_swing_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            /**
+             * Format: double
+             * @description Swings with an ideal attack angle; unit: percent; range: 0–100; missing: with no such swing
+             */
+            ideal_attack_angle_rate_pct: number | null;
+            /** @description The group: 2025, 2025-04, 2025-04-06, the game_pk, the pitch_type, balls-strikes, R or L; null for pitches that have none, and where by is all */
+            key: string | null;
+            last_pitch: components["schemas"]["LastPitch"];
+            /**
+             * Format: double
+             * @description Greatest reliable bat speed; unit: mph; range: 0–120; missing: with no reliable bat speed
+             */
+            max_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            max_exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description Bat speed at contact that nine of ten competitive swings reach; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p10_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Bat speed at contact that one of ten competitive swings reaches; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p90_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Exit velocity that one of ten batted balls reaches; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            p90_exit_velocity_mph: number | null;
+            /**
+             * Format: int64
+             * @description Pitches seen; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: double
+             * @description Hit balls that were squared up; unit: percent; range: 0–100; missing: with no competitive swing that hit a ball of known exit velocity
+             */
+            squared_up_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings that squared the ball up; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            squared_up_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Batted balls with a launch angle in the sweet spot; unit: percent; range: 0–100; missing: with no launch angle
+             */
+            sweet_spot_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Swings; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /**
+             * Format: int64
+             * @description Swords: swings and misses that were stopped in front of the plate, as slow as his slowest tenth; range: 0 and more; missing: never
+             */
+            sword_count: number;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Contact among the swings in the zone; unit: percent; range: 0–100; missing: with no swing at a pitch that is known to be inside
+             */
+            zone_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
+             */
+            zone_swing_rate_pct: number | null;
+        };
+        BatterSplits: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description The batter
+             */
+            batter_id: number;
+            /** @description How the pitches are grouped */
+            by: string;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else */
+            next_cursor?: string;
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Seasons, months, dates and games with the newest first, others by key. Those without a key are last of dates, and first of others but games */
+            splits: components["schemas"]["BatterSplit"][];
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description His team; not there where it is not known */
+            team?: string;
         };
         BatterSwings: {
             /**
@@ -3607,6 +3844,129 @@ export interface components {
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
         };
+        PitcherSplit: {
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /** @description Values of each pitch type; missing: never */
+            by_pitch_type: {
+                [key: string]: components["schemas"]["PitchTypeStats"];
+            };
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strike_count: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            /** @description The group: 2025, 2025-04, 2025-04-06, the game_pk, the pitch_type, balls-strikes, R, L or S; null for pitches that have none, and where by is all */
+            key: string | null;
+            last_pitch: components["schemas"]["LastPitch"];
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: int64
+             * @description Swings at his pitches; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
+        };
+        PitcherSplits: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /** @description How the pitches are grouped */
+            by: string;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else */
+            next_cursor?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Seasons, months, dates and games with the newest first, others by key. Those without a key are last of dates, and first of others but games */
+            splits: components["schemas"]["PitcherSplit"][];
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description His team; not there where it is not known */
+            team?: string;
+        };
         Pitchers: {
             /**
              * Format: int64
@@ -5375,6 +5735,106 @@ export interface operations {
             };
         };
     };
+    "get-batter-splits": {
+        parameters: {
+            query?: {
+                /** @description How the pitches are grouped. season, month and date are of the game date; count is balls-strikes; hand is the pitcher's hand of a batter's pitches, and the batter's side of a pitcher's */
+                by?: "all" | "season" | "month" | "date" | "game" | "pitch_type" | "count" | "hand";
+                /** @description Only pitches with an event time from this one on */
+                since?: string;
+                /** @description Only pitches with an event time before this one */
+                until?: string;
+                /** @description Only the last ones of these pitches, by event time; last_of says of what */
+                last?: number;
+                /** @description pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
+                last_of?: "pitches" | "swings" | "games";
+                /** @description The most groups of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before, with the same other parameters */
+                cursor?: string;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The batter */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatterSplits"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "stream-batter": {
         parameters: {
             query?: {
@@ -7013,6 +7473,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PitcherPitches"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher-splits": {
+        parameters: {
+            query?: {
+                /** @description How the pitches are grouped. season, month and date are of the game date; count is balls-strikes; hand is the pitcher's hand of a batter's pitches, and the batter's side of a pitcher's */
+                by?: "all" | "season" | "month" | "date" | "game" | "pitch_type" | "count" | "hand";
+                /** @description Only pitches with an event time from this one on */
+                since?: string;
+                /** @description Only pitches with an event time before this one */
+                until?: string;
+                /** @description Only the last ones of these pitches, by event time; last_of says of what */
+                last?: number;
+                /** @description pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
+                last_of?: "pitches" | "swings" | "games";
+                /** @description The most groups of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before, with the same other parameters */
+                cursor?: string;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PitcherSplits"];
                 };
             };
             /** @description Unauthorized */

@@ -89,6 +89,23 @@ func TestFiltersHaveIndexes(t *testing.T) {
 	scores := strings.ReplaceAll(sqlPitchScores, "{schema}", "pitchstream")
 	buffers, plan = buffersOf("scores of a pitch", scores, schemas.PitchID{}.String(), 16)
 	require.Less(t, buffers, 100, plan)
+	for _, side := range schemas.Sides {
+		blocks := map[schemas.SplitLast]int{"": 1500, schemas.LastPitchesOf: 200, schemas.LastSwingsOf: 300}
+		for of, most := range blocks {
+			q := schemas.SplitQuery{
+				Side: side, PlayerID: 600008, By: schemas.SplitMonth, Last: 10, LastOf: of, Limit: 10,
+			}
+			if side == schemas.Pitcher {
+				q.PlayerID = 500010
+			}
+			if of == "" {
+				q.Last = 0
+			}
+			sql, args := splitStatement(q)
+			buffers, plan := buffersOf("splits", strings.ReplaceAll(sql, "{schema}", "pitchstream"), args...)
+			require.Less(t, buffers, most, "%v %s: %s", side, of, plan)
+		}
+	}
 	for name, c := range map[string]struct {
 		f       schemas.PitchFilter
 		buffers int

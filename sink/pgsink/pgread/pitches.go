@@ -118,6 +118,29 @@ func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.
 		) s ORDER BY asked.place, s.event_time DESC, s.pitch_id DESC`, ids, limit)
 }
 
+// Splits returns a page of the groups of a player's pitches, each with the aggregates of its rows: those that
+// the player would have if there were no others. In a game these are the aggregates of the game.
+func (r *Reader) Splits(ctx context.Context, q schemas.SplitQuery) (found schemas.Splits, err error) {
+	sql, args := splitStatement(q)
+	b := &pgx.Batch{}
+	// Never the whole table. And no nested loops, which the planner chooses because it expects few rows.
+	b.Queue(`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true)`)
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		return pg.Each(rows, func() error {
+			split, isTooMuch, err := scanSplit(q.Side, rows)
+			found.IsTooMuch = found.IsTooMuch || isTooMuch
+			found.Groups = append(found.Groups, split)
+			return err
+		})
+	})
+	err = pg.Wrap("splits of a player", r.db.Run(ctx, b))
+	// guard: api: splits of too many pitches are no answer
+	if found.IsTooMuch {
+		found.Groups = nil
+	}
+	return found, err
+}
+
 // pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
 const pitchesOfAGame = 500
 

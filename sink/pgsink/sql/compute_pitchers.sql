@@ -12,39 +12,11 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     WHERE g.pitches > 0
 ), r AS MATERIALIZED ( -- OFFSET 0 forces one index range per group, whatever the statistics of the table are
     SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
-        SELECT r.pitch_id, r.event_time, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
-               coalesce(r.pitch_type, 'unknown') AS type, r.pitch_result, r.pitch_action, r.is_swing, r.is_contact, r.is_whiff,
-               r.exit_velocity_mph, r.in_zone, r.is_chase, r.pitch_speed_mph, r.spin_rate_rpm, r.induced_vertical_break_in,
-               r.horizontal_break_in, r.release_speed_mph
+        SELECT {rows of pitchers}
         FROM {schema}.pitch_registers r
         WHERE coalesce(r.identified_pitcher_id, r.measured_pitcher_id) = t.pitcher_id AND r.standing AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
-), types_of_rows AS (
-    SELECT n, type, max(event_time) AS last_time, count(release_speed_mph) AS releases, {sums of pitches}
-    FROM r GROUP BY n, type
-), types AS (
-    {bounded pitches of n}
-), ends AS ( -- the first and the last pitches of a type that have a release speed, where no pitch is both
-    SELECT n, type, sum(release_speed_mph) FILTER (WHERE place <= 15) AS type_first_sums,
-           sum(release_speed_mph) FILTER (WHERE place > releases - 10) AS type_last_sums
-    FROM (SELECT n, type, release_speed_mph, releases, row_number() OVER (
-                     PARTITION BY n, type ORDER BY event_time, revision, record_ts_ms, source_offset, source_partition) AS place
-          FROM r JOIN types_of_rows USING (n, type)
-          -- guard: pitchers: first and last pitches do not overlap | releases >= 25 AND -> releases >= 1 AND
-          WHERE releases >= 25 AND type <> 'other' AND release_speed_mph IS NOT NULL) AS placed
-    GROUP BY n, type
-), a AS (
-    SELECT n, sum(type_pitches) AS pitches, array_agg(name) AS type_names, {type counts: array_agg(@::bigint) AS @},
-           {type measures: array_agg(@) AS @}, {type ends: array_agg(@) AS @}
-    FROM (SELECT types.*, {type ends: ends.@} FROM types LEFT JOIN ends ON ends.n = types.n AND ends.type = types.name
-          ORDER BY types.n, types.name) AS t
-    GROUP BY n
-), l AS ( -- few rows are sorted: those of a game's last time
-    SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action,
-           exit_velocity_mph
-    FROM r JOIN (SELECT n, max(last_time) AS last_time FROM types_of_rows GROUP BY n) AS t USING (n)
-    WHERE r.event_time = t.last_time
-    ORDER BY n, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
-), now AS (
+), {aggregates of pitchers}
+, now AS (
     INSERT INTO {schema}.pitcher_game_totals AS g (
         pitcher_id, game_key, seq, updated_at, pitches, {last: @}, {type columns: @}, {type ends: @})
     SELECT t.pitcher_id, t.game_key, p.seq, p.updated_at, coalesce(a.pitches, 0),

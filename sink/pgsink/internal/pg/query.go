@@ -245,7 +245,7 @@ func Statements(files embed.FS) func(name string) string {
 		if err != nil {
 			panic(err) // the files are embedded, so that every test finds a misspelt name
 		}
-		return writeLists(string(b))
+		return WriteLists(string(b))
 	}
 }
 

@@ -68,7 +68,7 @@ var columnLists = map[string][]string{
 }
 
 // StatsColumns are the columns of batter_totals and batter_game_totals that StatsRow.Into receives.
-var StatsColumns = writeLists(`pitches, {pitch totals: @}, {maxima: @}, {candidates: @}, {slow: @},
+var StatsColumns = WriteLists(`pitches, {pitch totals: @}, {maxima: @}, {candidates: @}, {slow: @},
 	{shown last: @}, {types: @}, {spread: @}`)
 
 // lastRow receives the last pitch of a player, which is NULL where no row is current.
@@ -186,7 +186,7 @@ func (s *StatsRow) Fill(g *schemas.GameStats) {
 }
 
 // AtBatColumns are the columns of pitches that the identified register of r alone names.
-var AtBatColumns = writeLists(`{at bat: ` + atBatOf + ` AS @}`)
+var AtBatColumns = WriteLists(`{at bat: ` + atBatOf + ` AS @}`)
 
 const atBatOf = `CASE WHEN r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms,
 	r.identified_source_offset, r.identified_source_partition] THEN r.identified_@ END`
@@ -200,9 +200,9 @@ func named(prefix string, names []string) (all []string) {
 
 var listPattern = regexp.MustCompile(`\{([a-z ]+): ((?:[^{}]|\{\})+)\}`)
 
-// writeLists replaces {LIST: TEXT} in a statement by TEXT for each column of the list, with the column's name
+// WriteLists replaces {LIST: TEXT} in a statement by TEXT for each column of the list, with the column's name
 // in place of @, separated by commas. It panics on a list that is not there.
-func writeLists(sql string) string {
+func WriteLists(sql string) string {
 	return listPattern.ReplaceAllStringFunc(sql, func(hole string) string {
 		match := listPattern.FindStringSubmatch(hole)
 		columns, ok := columnLists[match[1]]

@@ -20,8 +20,8 @@ var (
 
 // Columns of pitcher_game_totals and of pitcher_totals that PitchingRow.Into receives.
 var (
-	pitcherGameColumns = writeLists(`{type columns: @}, {type ends: @}, {shown last: @}`)
-	pitcherColumns     = writeLists(`{type columns: @}, {type ends: '{}'::float8[]}, {shown last: @}`)
+	pitcherGameColumns = WriteLists(`{type columns: @}, {type ends: @}, {shown last: @}`)
+	pitcherColumns     = WriteLists(`{type columns: @}, {type ends: '{}'::float8[]}, {shown last: @}`)
 )
 
 // PitchingRow receives the sums of one pitcher, or of one in a game.
