@@ -143,6 +143,10 @@ func TestTheHookComesFirst(t *testing.T) {
 	require.Equal(t, "pre-install,pre-upgrade", job.Annotations["helm.sh/hook"])
 	require.Contains(t, job.Annotations["helm.sh/hook-delete-policy"], "before-hook-creation")
 	require.Empty(t, job.Spec.Template.Spec.ServiceAccountName)
+	spec := job.Spec.Template.Spec
+	for _, c := range []corev1.Container{spec.InitContainers[0], spec.Containers[0]} {
+		require.Contains(t, c.Env, corev1.EnvVar{Name: "PITCHSTREAM_KAFKA_TLS_CA", Value: "/etc/pitchstream/tls/ca.crt"})
+	}
 	require.Equal(t, []string{"topics", "--topic-partitions=6", "--topic-replication=3"}, job.Spec.Template.Spec.InitContainers[0].Args)
 	require.Equal(t, []string{"migrate", "--writer-role=pitchstream_writer", "--reader-role=pitchstream_reader"}, job.Spec.Template.Spec.Containers[0].Args)
 }
@@ -166,13 +170,26 @@ func TestNightsOfRefits(t *testing.T) {
 	}
 	values := valuesOf(t, "all")
 	values["fullnameOverride"] = strings.Repeat("a", 40)
-	values["refit"] = map[string]any{"enabled": true, "models": []any{strings.Repeat("m", 40)}}
+	values["refit"] = map[string]any{"enabled": true, "models": []any{
+		strings.Repeat("m", 40), strings.Repeat("m", 39) + "n", "self-batter-left-handed-2025", "self-batter-left-handed-2026",
+	}}
 	m, err := Render(loaded(t), values)
 	require.NoError(t, err)
+	names := map[string]bool{}
 	for _, job := range m.CronJobs {
 		require.LessOrEqual(t, len(job.Name), 52, "Kubernetes adds 11 characters to a job's name")
+		names[job.Name] = true
 	}
+	require.Len(t, names, len(m.CronJobs), "each model has a job")
 	require.Empty(t, m.Check(secrets...))
+}
+
+// KEDA asks brokers that encrypt or want a login with an authentication of the user, and reads a large number.
+func TestKEDAReachesBrokersThatWantALogin(t *testing.T) {
+	spec := rendered(t, "keda").Others["ScaledObject"]["spec"].(map[string]any)
+	trigger := spec["triggers"].([]any)[0].(map[string]any)
+	require.Equal(t, map[string]any{"name": "league-kafka"}, trigger["authenticationRef"])
+	require.Equal(t, "2000000", trigger["metadata"].(map[string]any)["lagThreshold"])
 }
 
 // The archive is written by a job that gets its storage, its credentials and no more.
