@@ -72,6 +72,22 @@ func firstFound(a *arm) int {
 	return 0
 }
 
+// A feed may name no games. Its days are told apart, so that a loss is found, and a day that is off is no
+// change within a game.
+// guard: drift: pitches without a game are told apart by day
+func TestPitchesWithoutAGameAreToldApartByDay(t *testing.T) {
+	a := history(31, 8)
+	a.throw(80, func(i int) float64 { return map[bool]float64{true: -2.5}[i >= 55] })
+	named := Find(a.pitches, schemas.Pitcher)
+	require.NotEmpty(t, named.Changes)
+	for i := range a.pitches {
+		a.pitches[i].GamePK = ""
+	}
+	got := Find(a.pitches, schemas.Pitcher)
+	require.Equal(t, named.Changes, got.Changes)
+	require.Equal(t, named.GamePitches, got.GamePitches)
+}
+
 // A pitcher loses 1.5 mph at once: within 20 pitches it is found in nine of ten games.
 func TestALossAtOnceIsFoundWithinTwentyPitches(t *testing.T) {
 	const games = 100

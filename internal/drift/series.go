@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -37,11 +38,13 @@ func seriesOf(pitches []schemas.DriftPitch, measure int, name string) *series {
 	at := map[string]int{}
 	for i := range pitches {
 		p := &pitches[i]
-		j, ok := at[p.GamePK]
+		// guard: drift: pitches without a game are told apart by day | dayOf(p.EventTime) -> ""
+		pk := cmp.Or(p.GamePK, dayOf(p.EventTime))
+		j, ok := at[pk]
 		if !ok {
 			j = len(s.games)
-			at[p.GamePK] = j
-			s.games = append(s.games, game{pk: p.GamePK})
+			at[pk] = j
+			s.games = append(s.games, game{pk: pk})
 		}
 		s.games[j].last = p.EventTime
 		if v := p.Values[measure]; v.Present {
@@ -50,6 +53,12 @@ func seriesOf(pitches []schemas.DriftPitch, measure int, name string) *series {
 	}
 	slices.SortStableFunc(s.games, func(a, b game) int { return cmp.Compare(a.last, b.last) })
 	return s
+}
+
+// dayOf stands for the game of a pitch that names none: the day, which ends at 10:00 UTC, because games of the
+// evening end after midnight UTC.
+func dayOf(at schemas.TimeMS) string {
+	return at.Time().UTC().Add(-10 * time.Hour).Format("day " + time.DateOnly)
 }
 
 // center is the median of a type over some games.
