@@ -1,12 +1,15 @@
 package doctor
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
@@ -79,6 +82,31 @@ func (x *exam) compare() *list {
 		})
 	}
 	return l
+}
+
+// askAgain asks for the ends of the raw topic again if a position is beyond one. The stream moves while the
+// servers are asked side by side, so that Postgres may have answered after Kafka.
+func (x *exam) askAgain(ctx context.Context) {
+	raw, ok := x.seen.topics["raw"]
+	isBeyond := ok && slices.ContainsFunc(x.seen.positions, func(p position) bool {
+		end, known := raw.ends[p.Partition]
+		return known && p.Next > end
+	})
+	if !isBeyond {
+		return
+	}
+	client, err := kgo.NewClient(x.o.Kafka...)
+	if err != nil {
+		return // examineKafka has made one of the same options
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, x.o.Timeout)
+	defer cancel()
+	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, raw.name)
+	if err == nil {
+		// guard: doctor: a position that Kafka has by now is not beyond the end
+		listed.Each(func(o kadm.ListedOffset) { raw.ends[o.Partition] = max(raw.ends[o.Partition], o.Offset) })
+	}
 }
 
 // comparePositions compares how far Postgres is with what the raw topic has.

@@ -143,6 +143,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	x.askAgain(ctx)
 	between := x.compare()
 	r := &Report{Findings: []Finding{}, Notes: []Finding{}, NotChecked: []string{}}
 	for _, l := range []*list{&x.kafka, &x.postgres, &x.redis, between} {

@@ -155,6 +155,54 @@ func TestRulesOfAClusterOfThree(t *testing.T) {
 	require.Equal(t, []string{"warning: min.insync.replicas"}, check("min.insync.replicas", "3"))
 }
 
+// guard: doctor: rows that are compacted and deleted are not all there
+func TestRowsThatAreDeletedByAgeAreNamed(t *testing.T) {
+	k := &kafkaExam{exam: &exam{}, l: &list{}, brokers: 3}
+	settings := map[string]string{
+		"unclean.leader.election.enable": "false", "min.insync.replicas": "2", "cleanup.policy": "compact",
+	}
+	for policy, want := range map[string][]string{
+		"compact": nil, "compact,delete": {"cleanup.policy"}, "delete": {"cleanup.policy"},
+	} {
+		settings["cleanup.policy"] = policy
+		l := &list{}
+		l.apply("", "", settings, k.topicRules(role{"rows", "r"}, 3))
+		require.Equal(t, want, names(l), policy)
+	}
+}
+
+// guard: doctor: run reads the size limits of what it writes
+func TestRunNeedsTheSettingsOfWhatItWrites(t *testing.T) {
+	bit := func(all ...kmsg.ACLOperation) (bits int32) {
+		for _, o := range all {
+			bits |= 1 << uint(o)
+		}
+		return bits
+	}
+	for _, c := range []struct {
+		command Command
+		topic   string
+		allowed int32
+		want    string
+	}{
+		{ForRun, "raw", bit(kmsg.ACLOperationRead), ""},
+		{ForRun, "dead", bit(kmsg.ACLOperationWrite, kmsg.ACLOperationDescribeConfigs), ""},
+		{ForRun, "dead", bit(kmsg.ACLOperationWrite), "lacks the right DescribeConfigs on topic dead"},
+		{ForRun, "rows", bit(kmsg.ACLOperationDescribeConfigs), "lacks the right Write on topic rows"},
+		{ForServe, "dead", bit(kmsg.ACLOperationRead), ""},
+		{ForServe, "raw", 0, "lacks the right Read on topic raw"},
+	} {
+		k := &kafkaExam{exam: &exam{o: Options{For: c.command}}, l: &list{}}
+		k.topicRights(role{c.topic, c.topic}, c.allowed)
+		if c.want == "" {
+			require.Empty(t, k.l.found)
+			continue
+		}
+		require.Len(t, k.l.found, 1)
+		require.Contains(t, k.l.found[0].Seen, c.want)
+	}
+}
+
 func TestTopicThatWasCreatedAnewIsNamed(t *testing.T) {
 	x := &exam{}
 	dead := topicSeen{name: "d", id: [16]byte{7}}

@@ -79,6 +79,7 @@ func examineKafka(ctx context.Context, x *exam) error {
 	k.features(ctx)
 	k.brokerSettings(ctx)
 	k.group(ctx)
+	k.transactions(ctx)
 	x.seen.topics = map[string]topicSeen{}
 	for _, r := range x.o.roles() {
 		i := slices.IndexFunc(k.meta.Topics, func(t kmsg.MetadataResponseTopic) bool {
@@ -204,14 +205,9 @@ func (k *kafkaExam) group(ctx context.Context) {
 	}
 	request := kmsg.NewPtrDescribeGroupsRequest()
 	request.Groups, request.IncludeAuthorizedOperations = []string{k.o.Group}, true
-	// The first question about any group makes a new cluster create its topic of offsets, which takes seconds.
-	answer, err := backoff.Retry(ctx, func() (*kmsg.DescribeGroupsResponse, error) {
-		answer, err := request.RequestWith(ctx, k.client)
-		if err != nil && !errors.Is(err, kerr.CoordinatorNotAvailable) {
-			err = backoff.Permanent(err)
-		}
-		return answer, err
-	}, backoff.WithMaxElapsedTime(10*time.Second))
+	answer, err := ofCoordinator(ctx, func() (*kmsg.DescribeGroupsResponse, error) {
+		return request.RequestWith(ctx, k.client)
+	})
 	if err != nil || len(answer.Groups) == 0 {
 		k.l.skip("kafka.rights.group", err)
 		return
@@ -234,6 +230,45 @@ func (k *kafkaExam) group(ctx context.Context) {
 		fmt.Sprintf("the group has %d processors, and topic %s %d partitions", members, k.o.RawTopic, partitions),
 		"the processors beyond that are idle",
 		"run fewer processors; more partitions move games, so add them only before the first record",
+	})
+}
+
+// ofCoordinator asks until there is a coordinator: the first question about any group or transaction makes a
+// new cluster create its topic of them, which takes seconds.
+func ofCoordinator[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	return backoff.Retry(ctx, func() (T, error) {
+		answer, err := ask()
+		if err != nil && !errors.Is(err, kerr.CoordinatorNotAvailable) {
+			err = backoff.Permanent(err)
+		}
+		return answer, err
+	}, backoff.WithMaxElapsedTime(10*time.Second))
+}
+
+// transactions checks the right to use the transactional ids of run. Who may write with one may describe it.
+func (k *kafkaExam) transactions(ctx context.Context) {
+	if k.o.For != ForRun || k.o.Group == "" {
+		return
+	}
+	prefix := k.o.Group + "/"
+	request := kmsg.NewPtrDescribeTransactionsRequest()
+	request.TransactionalIDs = []string{prefix + "doctor"}
+	answer, err := ofCoordinator(ctx, func() (*kmsg.DescribeTransactionsResponse, error) {
+		return request.RequestWith(ctx, k.client)
+	})
+	if err == nil && len(answer.TransactionStates) > 0 {
+		err = kerr.ErrorForCode(answer.TransactionStates[0].ErrorCode)
+	}
+	isForbidden := errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
+	if err != nil && !isForbidden && !errors.Is(err, kerr.TransactionalIDNotFound) {
+		k.l.skip("kafka.rights.transactions", err)
+		return
+	}
+	// guard: doctor: the right to write dead letters in transactions is checked | isForbidden, -> false,
+	k.l.check(isForbidden, Finding{
+		"kafka.rights.transactions", Error, "this user may not use the transactional ids that begin with " + prefix,
+		"run cannot write dead letters, nor commit offsets",
+		acl("Write", "--transactional-id "+prefix+" --resource-pattern-type prefixed"),
 	})
 }
 
@@ -285,22 +320,23 @@ func (k *kafkaExam) topic(ctx context.Context, r role, t kmsg.MetadataResponseTo
 
 // topicRights checks that this user may do with a topic what the command needs.
 func (k *kafkaExam) topicRights(r role, operations int32) {
-	needs := map[Command]map[string]kmsg.ACLOperation{
-		ForRun: {
-			"raw": kmsg.ACLOperationRead, "rows": kmsg.ACLOperationWrite, "dead": kmsg.ACLOperationWrite,
-		},
-		ForServe: {"raw": kmsg.ACLOperationRead, "dead": kmsg.ACLOperationRead},
+	// guard: doctor: run reads the size limits of what it writes | , kmsg.ACLOperationDescribeConfigs ->
+	writes := []kmsg.ACLOperation{kmsg.ACLOperationWrite, kmsg.ACLOperationDescribeConfigs}
+	reads := []kmsg.ACLOperation{kmsg.ACLOperationRead}
+	needs := map[Command]map[string][]kmsg.ACLOperation{
+		ForRun:   {"raw": reads, "rows": writes, "dead": writes},
+		ForServe: {"raw": reads, "dead": reads},
 	}
-	operation, needed := needs[k.o.For][r.name]
-	if !needed {
-		return
+	for _, operation := range needs[k.o.For][r.name] {
+		word := map[kmsg.ACLOperation]string{
+			kmsg.ACLOperationRead: "Read", kmsg.ACLOperationWrite: "Write",
+			kmsg.ACLOperationDescribeConfigs: "DescribeConfigs",
+		}[operation]
+		k.l.check(!allows(operations, operation), Finding{
+			"kafka.rights." + r.name, Error, fmt.Sprintf("this user lacks the right %s on topic %s", word, r.topic),
+			fmt.Sprintf("pitchstream %s cannot work without it", k.o.For), acl(word, "--topic "+r.topic),
+		})
 	}
-	word := map[kmsg.ACLOperation]string{kmsg.ACLOperationRead: "Read",
-		kmsg.ACLOperationWrite: "Write"}[operation]
-	k.l.check(!allows(operations, operation), Finding{
-		"kafka.rights." + r.name, Error, fmt.Sprintf("this user lacks the right %s on topic %s", word, r.topic),
-		fmt.Sprintf("pitchstream %s cannot work without it", k.o.For), acl(word, "--topic "+r.topic),
-	})
 }
 
 // replicas checks the replicas of each partition, and returns the smallest number of them.
@@ -362,9 +398,8 @@ func (k *kafkaExam) topicRules(r role, replicas int) []rule {
 			max(replicas-1, 1)))})
 	switch r.name {
 	case "rows":
-		return append(rules, rule{"cleanup.policy", func(v string) bool {
-			return !strings.Contains(v, "compact")
-		}, Warning,
+		// guard: doctor: rows that are compacted and deleted are not all there
+		return append(rules, rule{"cleanup.policy", isNot("compact"), Warning,
 			"a reader of the whole topic does not find every pitch", alter("cleanup.policy=compact")})
 	case "dead":
 		return append(rules,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -96,12 +98,12 @@ func examinePostgres(ctx context.Context, x *exam) error {
 	if x.o.PostgresURL == "" {
 		return nil
 	}
-	config, err := pgx.ParseConfig(x.o.PostgresURL)
+	// guard: doctor: the URL may name the size of the pool | pgxpool.ParseConfig(x.o.PostgresURL) -> (func() (*pgxpool.Config, error) { c, err := pgx.ParseConfig(x.o.PostgresURL); return &pgxpool.Config{ConnConfig: c}, err })()
+	pool, err := pgxpool.ParseConfig(x.o.PostgresURL)
 	if err != nil {
 		return errors.New("postgres: its URL cannot be read") // the driver's error would show a part of it
 	}
-	config.RuntimeParams["application_name"] = "pitchstream doctor"
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := x.connect(ctx, pool.ConnConfig)
 	if err != nil {
 		x.unreachable(&x.postgres, Postgres, err, "no row can be written or read")
 		return nil
@@ -121,6 +123,30 @@ func examinePostgres(ctx context.Context, x *exam) error {
 		}
 	}
 	return nil
+}
+
+// connect connects as the command does that is checked. A command that writes looks for the primary where the
+// URL names several servers and says nothing else. If there is none, any server will do: the rules say what
+// is wrong with it.
+func (x *exam) connect(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	config.RuntimeParams["application_name"] = "pitchstream doctor"
+	if !strings.Contains(x.o.PostgresURL, "default_query_exec_mode") {
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec // some poolers lose prepared statements
+	}
+	namesSeveral := slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.Host != config.Host || f.Port != config.Port
+	})
+	isSaid := strings.Contains(x.o.PostgresURL, "target_session_attrs") ||
+		os.Getenv("PGTARGETSESSIONATTRS") != ""
+	// guard: doctor: a writer among several servers is the primary | namesSeveral && -> false && namesSeveral &&
+	if namesSeveral && !isSaid && x.o.For != ForServe {
+		primary := config.Copy()
+		primary.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		if conn, err := pgx.ConnectConfig(ctx, primary); err == nil {
+			return conn, nil
+		}
+	}
+	return pgx.ConnectConfig(ctx, config)
 }
 
 func (p *postgresExam) settings(ctx context.Context) error {
@@ -180,9 +206,13 @@ func (p *postgresExam) clock(ctx context.Context) error {
 
 func (p *postgresExam) connections(ctx context.Context) error {
 	var used, most int
+	// An ordinary role does not see the type of the sessions of others.
+	// guard: doctor: the connections of others count | coalesce(backend_type, 'client backend') -> backend_type
 	err := p.conn.QueryRow(ctx, `SELECT count(*), current_setting('max_connections')::int
 		- current_setting('superuser_reserved_connections')::int
-		FROM pg_stat_activity WHERE backend_type = 'client backend'`).Scan(&used, &most)
+		- coalesce(current_setting('reserved_connections', true)::int, 0) FROM pg_stat_activity
+		WHERE coalesce(backend_type, 'client backend') = 'client backend' AND datid IS NOT NULL AND usesysid IS NOT NULL`).
+		Scan(&used, &most)
 	if err != nil {
 		return err
 	}
@@ -219,20 +249,27 @@ func (p *postgresExam) wraparound(ctx context.Context) error {
 
 // replication checks standbys that commits wait for, and how far standbys are behind.
 func (p *postgresExam) replication(ctx context.Context) error {
-	var names string
-	var synchronous int
+	var names, waits string
+	var synchronous, hidden int
 	var behind *float64 // seconds
 	var standby bool
 	err := p.conn.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
+		current_setting('synchronous_commit'),
 		(SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
+		(SELECT count(*) FROM pg_stat_replication WHERE sync_state IS NULL),
 		CASE WHEN NOT pg_is_in_recovery() THEN (SELECT extract(epoch FROM max(replay_lag)) FROM pg_stat_replication)
 			WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
 			ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8`).
-		Scan(&standby, &names, &synchronous, &behind)
+		Scan(&standby, &names, &waits, &synchronous, &hidden, &behind)
 	if err != nil {
 		return err
 	}
-	p.l.check(names != "" && synchronous == 0 && !standby, Finding{
+	// guard: doctor: a standby that this role may not see is not missing | hidden > 0 -> false
+	if hidden > 0 {
+		return errors.New("this role does not see how far the standbys are: GRANT pg_monitor TO it")
+	}
+	isWaiting := names != "" && waits != "off" && waits != "local"
+	p.l.check(isWaiting && synchronous == 0 && !standby, Finding{
 		"postgres.synchronous_standby_names", Error,
 		fmt.Sprintf("synchronous_standby_names = %s, and no such standby is connected", names),
 		"every commit waits for ever",

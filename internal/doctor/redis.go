@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -63,22 +64,42 @@ func examineRedis(ctx context.Context, x *exam) error {
 	}
 	defer client.Close()
 	r := &redisExam{x, &x.redis}
-	if err := client.Ping(ctx).Err(); err != nil && !isReply(err) {
-		x.unreachable(r.l, Redis, err, "the API answers from Postgres, more slowly")
+	const why = "the API answers from Postgres, more slowly"
+	err = client.Ping(ctx).Err()
+	switch {
+	case err == nil:
+	// guard: doctor: a login that Redis refuses is named | isLogin(err) -> false
+	case isLogin(err):
+		fix := cmp.Or(x.o.Hint(fmt.Errorf("redis: %w", err)), "look at user and password in the settings")
+		r.l.check(true, Finding{"redis.login", Error, "it refuses this login: " + err.Error(), why, fix})
+		return nil
+	case !isReply(err):
+		x.unreachable(r.l, Redis, err, why)
 		return nil
 	}
-	cluster, ok := client.(*redis.ClusterClient)
-	if !ok {
-		r.node(ctx, client)
-		return nil
+	isServer := false
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		r.cluster(ctx, cluster)
+		isServer = true
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+			x.seen.mu.Lock()
+			defer x.seen.mu.Unlock()
+			r.node(ctx, c)
+			return nil
+		})
+	} else {
+		isServer, err = r.node(ctx, client), nil
 	}
-	r.cluster(ctx, cluster)
-	return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		x.seen.mu.Lock()
-		defer x.seen.mu.Unlock()
-		r.node(ctx, c)
-		return nil
-	})
+	if isServer {
+		r.rights(ctx, client) // the node of a slot answers, so that a cluster is asked as a whole
+	}
+	return err
+}
+
+// isLogin reports whether the server refuses user or password.
+func isLogin(err error) bool {
+	return slices.ContainsFunc([]string{"NOAUTH", "WRONGPASS", "ERR AUTH", "ERR invalid password"},
+		func(sign string) bool { return strings.HasPrefix(err.Error(), sign) })
 }
 
 // isReply reports whether the server answered, with an error.
@@ -102,8 +123,8 @@ func (r *redisExam) cluster(ctx context.Context, c *redis.ClusterClient) {
 	})
 }
 
-// node checks one server.
-func (r *redisExam) node(ctx context.Context, c redis.UniversalClient) {
+// node checks one server. It returns false for a Sentinel.
+func (r *redisExam) node(ctx context.Context, c redis.UniversalClient) (isServer bool) {
 	text, err := c.Info(ctx, "everything").Result()
 	if err != nil {
 		r.l.skip("redis.info", err)
@@ -114,7 +135,7 @@ func (r *redisExam) node(ctx context.Context, c redis.UniversalClient) {
 		"it holds no values", "give it as redis+sentinel://HOST:PORT/MASTER-NAME",
 	})
 	if info["redis_mode"] == "sentinel" {
-		return
+		return false
 	}
 	if err := r.measure("redis", func() (time.Time, error) { return c.Time(ctx).Result() }, r.l); err != nil {
 		r.l.skip("redis.clock", err)
@@ -133,7 +154,7 @@ func (r *redisExam) node(ctx context.Context, c redis.UniversalClient) {
 	if text != "" {
 		r.info(info, settings)
 	}
-	r.rights(ctx, c)
+	return true
 }
 
 // persistence checks whether the server keeps its data over a restart.
