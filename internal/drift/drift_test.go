@@ -72,10 +72,10 @@ func firstFound(a *arm) int {
 	return 0
 }
 
-// A feed may name no games. Its days are told apart, so that a loss is found, and a day that is off is no
+// A feed may name no games. Its days are kept apart, so that a loss is found, and a day that is off is no
 // change within a game.
-// guard: drift: pitches without a game are told apart by day
-func TestPitchesWithoutAGameAreToldApartByDay(t *testing.T) {
+// guard: drift: pitches without a game are kept apart by day
+func TestPitchesWithoutAGameAreKeptApartByDay(t *testing.T) {
 	a := history(31, 8)
 	a.throw(80, func(i int) float64 { return map[bool]float64{true: -2.5}[i >= 55] })
 	named := Find(a.pitches, schemas.Pitcher)

@@ -38,7 +38,7 @@ func seriesOf(pitches []schemas.DriftPitch, measure int, name string) *series {
 	at := map[string]int{}
 	for i := range pitches {
 		p := &pitches[i]
-		// guard: drift: pitches without a game are told apart by day | dayOf(p.EventTime) -> ""
+		// guard: drift: pitches without a game are kept apart by day | dayOf(p.EventTime) -> ""
 		pk := cmp.Or(p.GamePK, dayOf(p.EventTime))
 		j, ok := at[pk]
 		if !ok {
@@ -55,8 +55,8 @@ func seriesOf(pitches []schemas.DriftPitch, measure int, name string) *series {
 	return s
 }
 
-// dayOf stands for the game of a pitch that names none: the day, which ends at 10:00 UTC, because games of the
-// evening end after midnight UTC.
+// dayOf stands for the game of a pitch that names none: the day, which ends at 10:00 UTC, because games of
+// the evening end after midnight UTC.
 func dayOf(at schemas.TimeMS) string {
 	return at.Time().UTC().Add(-10 * time.Hour).Format("day " + time.DateOnly)
 }

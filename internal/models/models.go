@@ -301,14 +301,21 @@ func Promote(
 		return c, err
 	}
 	if content != nil && state != schemas.ModelRetired {
-		// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content) -> any(nil), error(nil)
-		if _, err := scoring.Parse(content); err != nil {
+		if err := canScore(content); err != nil {
 			return c, err
 		}
 	}
 	c = Changed{Name: name, Version: version, State: state}
 	c.Was, err = e.books.SetState(ctx, name, version, state, e.by)
 	return c, err
+}
+
+// canScore returns an error for a model file that this build cannot score with, because processors of this
+// build would stop at it.
+func canScore(content []byte) error {
+	// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content) -> any(nil), error(nil)
+	_, err := scoring.Parse(content)
+	return err
 }
 
 // newest returns the newest version that may get the state.
@@ -334,6 +341,6 @@ func Rollback(ctx context.Context, o Options, name string) (c Changed, err error
 	}
 	defer e.store.Close()
 	c = Changed{Name: name, State: schemas.ModelLive}
-	c.Version, c.Was, err = e.books.Rollback(ctx, name, e.by)
+	c.Version, c.Was, err = e.books.Rollback(ctx, name, e.by, canScore)
 	return c, err
 }

@@ -111,6 +111,19 @@ func TestAModelFromTrainingToRollback(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Promote(ctx, o, "later", 1, schemas.ModelLive)
 	require.ErrorContains(t, err, "this build reads")
+	// Another build has made it live, and another version after it.
+	books := pgbooks.NewModels(store.DB())
+	_, err = books.SetState(ctx, "later", 1, schemas.ModelLive, "later")
+	require.NoError(t, err)
+	content, err := books.Content(ctx, "archetypes", 1)
+	require.NoError(t, err)
+	later.Kind = scoring.KindArchetypes
+	_, _, err = books.Add(ctx, later, content)
+	require.NoError(t, err)
+	_, err = Promote(ctx, o, "later", 2, schemas.ModelLive)
+	require.NoError(t, err)
+	_, err = Rollback(ctx, o, "later")
+	require.ErrorContains(t, err, "this build reads")
 	write(530, 540)
 
 	list, err := List(ctx, o, "archetypes")

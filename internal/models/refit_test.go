@@ -313,6 +313,25 @@ func TestARefitOfAVersionWithoutInputs(t *testing.T) {
 	require.Equal(t, schemas.ModelLive, list[added.Version-1].State)
 }
 
+// While a candidate is compared, a person looks at it and retires it.
+// guard: refit: what a person has retired meanwhile is not promoted
+func TestARefitDoesNotPromoteWhatAPersonHasRetiredMeanwhile(t *testing.T) {
+	s := newSeason(t)
+	books := pgbooks.NewModels(s.store.DB())
+	e := schemas.ModelEntry{Name: "m", Kind: "archetypes", Trained: []byte("{}"), Figures: []byte("{}"), AddedBy: "night"}
+	version, _, err := books.Add(t.Context(), e, []byte("a"))
+	require.NoError(t, err)
+	_, err = books.SetState(t.Context(), "m", version, schemas.ModelRetired, "a person")
+	require.NoError(t, err)
+	err = books.NoteRefit(t.Context(), schemas.ModelRefit{
+		Model: "m", Version: version, Result: schemas.RefitPromoted, Checks: []schemas.RefitCheck{}, By: "night",
+	})
+	require.ErrorIs(t, err, pgbooks.ErrDecided)
+	list, err := List(t.Context(), s.o, "m")
+	require.NoError(t, err)
+	require.Equal(t, schemas.ModelRetired, list[0].State)
+}
+
 // Nights leave the newest candidates. A version stays that scored rows once, or that a person added.
 func TestRefitsKeepTheNewestCandidates(t *testing.T) {
 	s := newSeason(t)

@@ -100,6 +100,38 @@ func TestThePastIsScoredOnAfterAnInterruption(t *testing.T) {
 	requireScores(t, s, books, 1)
 }
 
+// A shadow that becomes live has its scores elsewhere. Those of a version that is live again may have been
+// overwritten. So their scoring of the past does not go on in the middle.
+// guard: models: a scoring does not go on behind another state
+func TestAScoringOfThePastBeginsAnewAfterAnotherState(t *testing.T) {
+	s, books := scored(t)
+	writeSwings(t, s, sinktest.NewGenerator(3, 200), 0, 100, 1)
+	one, two := addVersion(t, books, "1"), addVersion(t, books, "2")
+	setState(t, books, one, schemas.ModelShadow)
+	all := Scoring{Model: "m", Version: one, Since: time.Unix(0, 0)}
+	past := NewPast(s)
+	begins := func() int64 {
+		done, err := past.Start(t.Context(), all)
+		require.NoError(t, err)
+		return done
+	}
+	step := func() {
+		_, _, err := past.Step(t.Context(), all, 30)
+		require.NoError(t, err)
+	}
+	require.Zero(t, begins())
+	step()
+	require.EqualValues(t, 30, begins())
+	setState(t, books, one, schemas.ModelLive)
+	require.Zero(t, begins(), "the scores are those of a shadow")
+	step()
+	addVersion(t, books, "3")
+	require.EqualValues(t, 30, begins(), "a candidate changes nothing")
+	setState(t, books, two, schemas.ModelLive)
+	setState(t, books, one, schemas.ModelLive)
+	require.Zero(t, begins(), "the other one may have scored the same pitches")
+}
+
 // guard: models: a row that changes meanwhile is not scored as it was
 func TestNobodyChangesARowThatIsBeingScored(t *testing.T) {
 	s, books := scored(t)

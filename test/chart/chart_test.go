@@ -184,7 +184,7 @@ func TestNightsOfRefits(t *testing.T) {
 	require.Empty(t, m.Check(secrets...))
 }
 
-// KEDA asks brokers that encrypt or want a login with an authentication of the user, and reads a large number.
+// KEDA asks brokers that encrypt or want a login with an authentication of the user. It reads a large number.
 func TestKEDAReachesBrokersThatWantALogin(t *testing.T) {
 	spec := rendered(t, "keda").Others["ScaledObject"]["spec"].(map[string]any)
 	trigger := spec["triggers"].([]any)[0].(map[string]any)

@@ -15,6 +15,9 @@ import (
 // ErrLiveChanged reports that another version became live while a candidate was compared with the one before.
 var ErrLiveChanged = errors.New("another version became live meanwhile: refit it again")
 
+// ErrDecided reports that somebody has retired a candidate while it was compared.
+var ErrDecided = errors.New("it was retired meanwhile, and stays so")
+
 const refitColumns = `name, version, coalesce(live, 0), result, checks, refit_by, refit_at`
 
 func scanRefit(row pgx.CollectableRow) (r schemas.ModelRefit, err error) {
@@ -27,7 +30,8 @@ func scanRefit(row pgx.CollectableRow) (r schemas.ModelRefit, err error) {
 }
 
 // NoteRefit keeps the result of a refit, and promotes its version where the result is RefitPromoted, both in
-// one transaction. It returns ErrLiveChanged if r.Live is not the live version any more.
+// one transaction. It returns ErrLiveChanged if r.Live is not the live version any more, and ErrDecided if
+// the version is retired.
 func (m Models) NoteRefit(ctx context.Context, r schemas.ModelRefit) error {
 	checks, err := json.Marshal(r.Checks)
 	if err != nil {
@@ -45,6 +49,15 @@ func (m Models) NoteRefit(ctx context.Context, r schemas.ModelRefit) error {
 			return fmt.Errorf("%s: %w", r.Model, ErrLiveChanged)
 		}
 		if r.Result == schemas.RefitPromoted {
+			isRetired := false
+			if err := pg.ScanOne(ctx, tx, []any{&isRetired}, `SELECT state = 'retired' FROM {schema}.models
+				WHERE name = $1 AND version = $2`, r.Model, r.Version); err != nil {
+				return err
+			}
+			// guard: refit: what a person has retired meanwhile is not promoted
+			if isRetired {
+				return fmt.Errorf("%s %d: %w", r.Model, r.Version, ErrDecided)
+			}
 			if _, err := setState(ctx, tx, r.Model, r.Version, schemas.ModelLive, r.By); err != nil {
 				return err
 			}

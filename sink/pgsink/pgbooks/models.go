@@ -108,8 +108,11 @@ func (m Models) SetState(
 }
 
 // Rollback makes the version live that was live before the current one, and retires that. After a retire of
-// the live version, it is the one before the retired. It returns both. A second rollback changes back.
-func (m Models) Rollback(ctx context.Context, name, by string) (now, was int32, err error) {
+// the live version, it is the one before the retired. It returns both. A second rollback changes back. check
+// may refuse the file that would score.
+func (m Models) Rollback(
+	ctx context.Context, name, by string, check func(content []byte) error,
+) (now, was int32, err error) {
 	err = m.change(ctx, func(tx *pg.Tx) error {
 		// guard: models: a rollback passes over the version that was live last | version <> -> 0 <>
 		err := pg.ScanOne(ctx, tx, []any{&now}, `SELECT version FROM {schema}.model_changes WHERE name = $1 AND state = 'live' AND version <> (
@@ -120,6 +123,14 @@ func (m Models) Rollback(ctx context.Context, name, by string) (now, was int32, 
 		}
 		if err != nil {
 			return err
+		}
+		var content []byte
+		if err := pg.ScanOne(ctx, tx, []any{&content},
+			`SELECT content FROM {schema}.models WHERE name = $1 AND version = $2`, name, now); err != nil {
+			return err
+		}
+		if err := check(content); err != nil {
+			return fmt.Errorf("%s %d: %w", name, now, err)
 		}
 		was, err = setState(ctx, tx, name, now, schemas.ModelLive, by)
 		return err
