@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,4 +82,37 @@ func TestOffsetsThatCannotBeRead(t *testing.T) {
 	for _, text := range []string{"1", "a:b", "0:1,", "1:-1", "0:1;1:2", "99999999999:1", "0:99999999999999999999"} {
 		require.Equal(t, problemInput, k.get(422, opBatter, "/v1/batters/1?at_least="+text)["type"], text)
 	}
+}
+
+// Requests that wait have no turn, so that a look at the positions must cost next to nothing, however many
+// records they name.
+func TestWaitingCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		s.apply("0", 7)
+		k := newAsker(t, s, nil)
+		s.beat(schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour))})
+		var text []string
+		for i := range 120 {
+			text = append(text, fmt.Sprintf("%d:7", i))
+		}
+		const waiting = 20
+		looks := waiting * int(k.cfg.AtLeastWait/waitEvery)
+		allocations := testing.AllocsPerRun(1, func() {
+			var all sync.WaitGroup
+			for range waiting {
+				all.Go(func() { require.Equal(t, 503, k.ask("/v1/games?at_least="+strings.Join(text, ",")).Code) })
+			}
+			all.Wait()
+		})
+		require.Less(t, allocations/float64(looks), 3., "for each look")
+		allocations = testing.AllocsPerRun(1, func() {
+			var all sync.WaitGroup
+			for range waiting {
+				all.Go(func() { require.Equal(t, 503, k.ask("/v1/batters/1?at_least=0:7").Code) })
+			}
+			all.Wait()
+		})
+		require.Less(t, allocations/float64(looks), 3., "for each look")
+	})
 }

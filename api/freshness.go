@@ -177,13 +177,30 @@ type pulseCache struct {
 	mu      sync.Mutex
 	// at is when reading last began. mu guards it and last.
 	at   time.Time
-	last schemas.Pulse
+	last *taken
 	// failed is when a read last failed. The holder of reading owns it.
 	failed time.Time
 }
 
+// taken is a pulse that was read.
+type taken struct {
+	pulse schemas.Pulse
+	// judging is done once isUpToDate is set.
+	judging    sync.Once
+	isUpToDate bool
+}
+
 // get returns a pulse that was read at most maxAge ago.
 func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, error) {
+	p, err := c.take(ctx, maxAge)
+	if err != nil {
+		return schemas.Pulse{}, err
+	}
+	return p.pulse, nil
+}
+
+// take does what get does. Callers that share a pulse share what they conclude from it, too.
+func (c *pulseCache) take(ctx context.Context, maxAge time.Duration) (*taken, error) {
 	if p, ok := c.kept(maxAge); ok {
 		return p, nil
 	}
@@ -195,25 +212,25 @@ func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pul
 	}
 	// guard: api: a Postgres that says nothing is not asked at once again
 	if time.Since(c.failed) < c.rest {
-		return schemas.Pulse{}, errResting
+		return nil, errResting
 	}
 	if err := ctx.Err(); err != nil {
-		return schemas.Pulse{}, err
+		return nil, err
 	}
 	at := time.Now()
 	p, err := c.read(shared(ctx)) // for those who wait behind us too
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil {
-		c.at, c.last = at, p
-	} else {
+	if err != nil {
 		c.failed = time.Now()
+		return nil, err
 	}
-	return p, err
+	c.at, c.last = at, &taken{pulse: p}
+	return c.last, nil
 }
 
 // kept returns the last pulse if it was read at most maxAge ago.
-func (c *pulseCache) kept(maxAge time.Duration) (schemas.Pulse, bool) {
+func (c *pulseCache) kept(maxAge time.Duration) (*taken, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last, !c.at.IsZero() && time.Since(c.at) <= maxAge
