@@ -122,6 +122,9 @@ type API struct {
 	apps     *apps
 	large    *semaphore.Weighted // bytes of large answers that are being sent
 	waiting  *semaphore.Weighted // bytes of those that wait for it
+	shares   shares              // of each client in both
+	mux      *http.ServeMux
+	streams  map[string]bool // the patterns of the mux that are streams
 	handler  http.Handler
 	document *huma.OpenAPI
 }
@@ -138,6 +141,7 @@ func New(cfg Config) (*API, error) {
 		return nil, err
 	}
 	a.names.store = cfg.Store
+	a.overview.reading = make(chan struct{}, 1)
 	a.hub.init(a)
 	a.tail.init(a)
 	a.handler, err = routes(a)

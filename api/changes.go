@@ -90,6 +90,7 @@ func registerChanges(a *API, api huma.API) {
 			Content:     map[string]*huma.MediaType{mediaNDJSON: {Schema: line}, mediaSSE: {Schema: event}},
 		}},
 	}
+	a.streams["GET "+op.Path] = true
 	huma.Register(api, op, func(ctx context.Context, in *changesIn) (*huma.StreamResponse, error) {
 		f, err := openFeed(ctx, a, in)
 		if err != nil {
@@ -98,6 +99,11 @@ func registerChanges(a *API, api huma.API) {
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			defer a.hub.leaveFeed()
 			r, w := humago.Unwrap(c)
+			f.begin(w)
+			// guard: api: HEAD follows no feed
+			if r.Method == http.MethodHead {
+				return
+			}
 			f.client = client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 			f.serve(r.Context())
 		}}, nil
@@ -108,6 +114,7 @@ func registerChanges(a *API, api huma.API) {
 type feedClient struct {
 	client
 	api    *API
+	from   requester
 	store  ChangeStore
 	at     schemas.FeedID // all changes up to it were sent
 	events bool
@@ -122,7 +129,9 @@ func openFeed(ctx context.Context, a *API, in *changesIn) (*feedClient, error) {
 	if !ok {
 		return nil, huma.Error404NotFound("this server has no feed of changes")
 	}
-	f := &feedClient{api: a, store: store, left: in.Limit, events: in.events}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
+	f := &feedClient{api: a, from: requesterIn(ctx), store: store, left: in.Limit, events: in.events}
 	f.follow = in.Follow || f.events
 	since := in.Since
 	if in.LastEventID != "" {
@@ -171,14 +180,21 @@ func feedProblem(err error) error {
 	return problemOf(err)
 }
 
-// ask reads a part of the feed. That the feed does not go on, or not yet, is an answer, and no failure of the
-// store.
+// ask reads a part of the feed while few others are read, so that other requests have connections.
 func (f *feedClient) ask(
 	ctx context.Context, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
+	q := &f.api.cfg.turns.feed
+	if err := q.acquire(ctx, f.from, ahead); err != nil {
+		return page, err
+	}
+	began := time.Now()
+	defer func() { q.release(f.from, time.Since(began)) }()
 	return askChanges(ctx, f.api, f.store, after, limit)
 }
 
+// askChanges reads a part of the feed. That the feed does not go on, or not yet, is an answer, and no failure
+// of the store.
 func askChanges(
 	ctx context.Context, a *API, store ChangeStore, after *schemas.FeedID, limit int,
 ) (page schemas.FeedPage, err error) {
@@ -197,15 +213,16 @@ func askChanges(
 	return page, err
 }
 
-func (f *feedClient) serve(ctx context.Context) {
-	h := f.w.Header()
-	h.Set("Content-Type", mediaNDJSON)
+// begin answers with the headers.
+func (f *feedClient) begin(w http.ResponseWriter) {
 	if f.events {
-		h.Set("Content-Type", mediaSSE)
+		beginStream(w, mediaSSE)
+	} else {
+		beginStream(w, mediaNDJSON)
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	f.w.WriteHeader(http.StatusOK)
+}
+
+func (f *feedClient) serve(ctx context.Context) {
 	_ = f.control.SetReadDeadline(time.Time{})
 	if f.events {
 		f.buffer = append(f.buffer, "retry: 2000\n\n"...)
@@ -329,10 +346,10 @@ func (f *feedClient) keepAlive() error {
 // page reads a page from Postgres and sends it. It returns the newest number of the feed.
 func (f *feedClient) page(ctx context.Context) (newest int64, err error) {
 	// guard: changes: pages that are being sent are bounded
-	if !f.api.takeTurn(ctx, pageBytes) {
+	if !f.api.takeTurn(ctx, f.from, pageBytes) {
 		return 0, errBusy
 	}
-	defer f.api.large.Release(pageBytes)
+	defer f.api.giveBack(f.from, pageBytes)
 	limit := pageChanges
 	if !f.follow {
 		limit = min(limit, f.left)
@@ -365,14 +382,8 @@ func encodePage(page *schemas.FeedPage) (entries []feedEntry) {
 	return entries
 }
 
-// load reads a page while few others are read. Its rows are not held while the client reads.
+// load reads a page. Its rows are not held while the client reads.
 func (f *feedClient) load(ctx context.Context, limit int) (newest int64, entries []feedEntry, err error) {
-	select {
-	case f.api.tail.loading <- struct{}{}:
-	case <-ctx.Done():
-		return 0, nil, ctx.Err()
-	}
-	defer func() { <-f.api.tail.loading }()
 	page, err := f.ask(ctx, &f.at, limit)
 	if err != nil {
 		return 0, nil, err

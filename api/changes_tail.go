@@ -20,8 +20,6 @@ const (
 // feedTail reads the newest changes once for all clients that follow. It works while there are any.
 type feedTail struct {
 	api *API
-	// loading holds a token for each page that is being read from Postgres.
-	loading chan struct{}
 
 	mu      sync.Mutex
 	readers int
@@ -49,7 +47,7 @@ const (
 )
 
 func (t *feedTail) init(a *API) {
-	t.api, t.loading, t.moved = a, make(chan struct{}, pageLoads), make(chan struct{})
+	t.api, t.moved = a, make(chan struct{})
 }
 
 // join makes the caller a reader until leave. A tail without readers begins where the first one is. While it

@@ -160,17 +160,20 @@ func TestAClientHasItsShareOfStreams(t *testing.T) {
 func TestLargeAnswersToSlowClientsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newAsker(t, newStores(), nil)
-		require.True(t, k.takeTurn(t.Context(), largeBytes))
+		a, b := requester{app: "a"}, requester{app: "b"}
+		require.True(t, k.takeTurn(t.Context(), a, largeBytes))
 		first, second := make(chan bool), make(chan bool)
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { first <- k.takeTurn(ctx, largeBytes-1) }()
+		go func() { first <- k.takeTurn(ctx, b, largeBytes-1) }()
 		synctest.Wait()
-		require.False(t, k.takeTurn(t.Context(), 2), "no more wait than are sent")
-		k.large.Release(largeBytes)
+		require.False(t, k.takeTurn(t.Context(), requester{app: "c"}, 2), "no more wait than are sent")
+		k.giveBack(a, largeBytes)
 		require.True(t, <-first)
-		go func() { second <- k.takeTurn(ctx, largeBytes) }()
+		go func() { second <- k.takeTurn(ctx, a, largeBytes) }()
 		cancel()
 		require.False(t, <-second)
+		k.giveBack(b, largeBytes-1)
+		require.Empty(t, k.shares.used, "nobody is remembered")
 	})
 
 	s := newStores()
@@ -188,4 +191,26 @@ func TestLargeAnswersToSlowClientsAreBounded(t *testing.T) {
 	k.large.Release(largeBytes)
 	k.get(200, opGamePitch, "/v1/games/g/pitches?limit=100")
 	require.True(t, k.large.TryAcquire(largeBytes), "it is given back")
+}
+
+// A client that reads its large answers slowly holds as much as it may, and another one gets its own.
+// guard: api: a client's large answers leave room for others
+func TestLargeAnswersOfOneClientLeaveRoomForOthers(t *testing.T) {
+	s := newStores()
+	for i := range 200 {
+		s.rows = append(s.rows, schemas.StoredRow{Row: schemas.Row{GamePK: "g", Venue: schemas.Text(strings.Repeat("x", 1000)), PitchID: schemas.PitchID{byte(i)}}})
+	}
+	k := newAsker(t, s, nil)
+	const path, slow, other = "/v1/games/g/pitches?limit=200", "192.0.2.1:1", "192.0.2.2:1"
+	size := int64(k.from(slow, path).Body.Len())
+	require.Greater(t, size, int64(largeAnswer))
+	client := requester{addr: netip.MustParsePrefix("192.0.2.1/32")}
+	for held := int64(0); held+size <= largeShare; held += size {
+		require.True(t, k.takeTurn(t.Context(), client, size))
+	}
+	w := k.from(slow, path)
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Equal(t, 200, k.from(slow, "/v1/games/g/pitches?limit=1").Code, "small ones are not counted")
+	require.Equal(t, 200, k.from(other, path).Code)
 }

@@ -3,8 +3,11 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -108,4 +111,49 @@ func TestDriftIsStreamed(t *testing.T) {
 		require.EqualValues(t, 1, states[0]["pitcher_id"])
 	})
 	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/batters/1/drift/stream").Code, "nobody looks there")
+}
+
+// crowded counts the reads of drift and of changes that are under way at a time.
+type crowded struct {
+	*feedStore
+	now, most atomic.Int32
+}
+
+func (c *crowded) count() {
+	n := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	time.Sleep(10 * time.Millisecond) // tidy: in a bubble of synctest
+}
+
+func (c *crowded) Drift(context.Context, schemas.PlayerKey) (schemas.Drift, error) {
+	c.count()
+	return schemas.Drift{}, nil
+}
+
+func (c *crowded) Changes(
+	ctx context.Context, after *schemas.FeedID, limit int,
+) (schemas.FeedPage, error) {
+	c.count()
+	return c.feedStore.Changes(ctx, after, limit)
+}
+
+// Streams have no turn. However many begin at once, other requests have connections to Postgres.
+// guard: api: few streams begin at a time
+// guard: changes: few clients read the feed at a time
+func TestFewStreamsBeginAtATime(t *testing.T) {
+	for path, most := range map[string]int{"/v1/batters/%d/drift/stream": firstPlaces, "/v1/changes?since=0&limit=%d": pageLoads} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := feeding(t, nil)
+			s.add(3, 10)
+			c := &crowded{feedStore: s}
+			k := newAsker(t, s.stores, func(cfg *Config) { cfg.Store = c })
+			for i := range 30 {
+				k.listen("", fmt.Sprintf(path, i+1))
+			}
+			time.Sleep(time.Minute)
+			require.EqualValues(t, most, c.most.Load(), path)
+		})
+	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -192,4 +195,43 @@ func TestTheDocument(t *testing.T) {
 	script := k.ask("/docs/rapidoc-min.js")
 	require.Equal(t, "text/javascript; charset=utf-8", script.Header().Get("Content-Type"))
 	require.Contains(t, script.Body.String(), "RapiDoc 9.3.8")
+}
+
+// A game may have any name, also one that ends as a stream does. Its answers have their turn, time and ETag.
+// guard: api: a game named stream is no stream
+func TestAGameNamedStreamIsNoStream(t *testing.T) {
+	s := newStores()
+	for _, game := range []string{"stream", "a/stream"} {
+		s.put(inGame(state(1, 2), game))
+		s.games = append(s.games, schemas.PlayedGame{GamePK: game, Pitches: 2})
+	}
+	k := newAsker(t, s, nil)
+	for _, game := range []string{"stream", "a%2Fstream"} {
+		for _, path := range []string{"/v1/games/" + game, "/v1/batters/1/games/" + game} {
+			w := k.ask(path)
+			require.Equal(t, 200, w.Code, path)
+			require.NotEmpty(t, w.Header().Get("ETag"), path)
+		}
+	}
+	require.Zero(t, value(t, k.metrics.streams))
+}
+
+// HEAD answers with the headers of a stream, and ends: the next request on its connection is answered.
+// guard: api: HEAD opens no stream
+// guard: api: HEAD follows no feed
+func TestHeadOpensNoStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := feeding(t, nil)
+		s.put(state(1, 1))
+		for _, path := range []string{"/v1/batters/1/stream", "/v1/stream/events", "/v1/changes?since=0&follow=true"} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			w := httptest.NewRecorder()
+			k.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "HEAD", path, nil))
+			require.NoError(t, ctx.Err(), path)
+			require.Equal(t, 200, w.Code, path)
+			require.Empty(t, w.Body.String(), path)
+			cancel()
+		}
+		require.Zero(t, value(t, k.metrics.streams))
+	})
 }

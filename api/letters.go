@@ -38,9 +38,12 @@ func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterVi
 	if a.cfg.Letters == nil {
 		return nil, errNoLetters
 	}
-	back := stepAside(ctx)
-	letter, err := a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
-	back()
+	var letter *schemas.DeadLetterView
+	// guard: api: clients read dead letters in turn | turnOf(ctx).read( -> func(ctx context.Context, _ *fairQueue, f func() error) error { defer stepAside(ctx)(); return f() }(
+	err := turnOf(ctx).read(ctx, &a.cfg.turns.letters, func() (err error) {
+		letter, err = a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
+		return err
+	})
 	if err == nil && letter == nil {
 		err = huma.Error404NotFound("there is no letter at this place")
 	}

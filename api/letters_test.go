@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,4 +55,35 @@ func TestLettersAreShown(t *testing.T) {
 	dead.report, dead.err = schemas.DeadLetterReport{}, nil
 	require.Equal(t, []any{}, k.get(200, "/v1/letters", "/v1/letters")["groups"])
 	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/letters").Code)
+}
+
+// slowLetters are read one at a time, each for a second.
+type slowLetters struct {
+	deadTopic
+	turn chan struct{}
+}
+
+func (l *slowLetters) Letter(
+	ctx context.Context, partition int32, offset int64,
+) (*schemas.DeadLetterView, error) {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	time.Sleep(time.Second) // tidy: in a bubble of synctest
+	return l.deadTopic.Letter(ctx, partition, offset)
+}
+
+// guard: api: clients read dead letters in turn
+func TestOneWhoReadsManyLettersHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dead := &slowLetters{turn: make(chan struct{}, 1)}
+		k := newAsker(t, newStores(), func(c *Config) { c.Letters = dead })
+		for i := range 8 {
+			go k.ask(fmt.Sprintf("/v1/letters/0/%d", i))
+		}
+		synctest.Wait()
+		began := time.Now()
+		require.Equal(t, 404, k.from("192.0.2.2:1", "/v1/letters/0/9").Code)
+		require.LessOrEqual(t, time.Since(began), 3*time.Second)
+		time.Sleep(10 * time.Second)
+	})
 }

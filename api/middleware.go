@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -43,12 +44,19 @@ func wrap(a *API, operations http.Handler) http.Handler {
 	return observed(a, identified(withCORS(a.cfg.CORSOrigins, admitted)))
 }
 
-// isStream reports whether a request is for a stream. /v1/stream is none: it is the state of the processors,
-// and its stream is /v1/stream/events.
+// isStream reports whether a request is for a stream, as observed found out. /v1/stream is none: it is the
+// state of the processors, and its stream is /v1/stream/events.
 func isStream(r *http.Request) bool {
-	of, found := strings.CutSuffix(r.URL.Path, "/stream")
-	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events" ||
-		r.URL.Path == "/v1/changes"
+	at, ok := r.Context().Value(matchedKey{}).(*matched)
+	return ok && at.isStream
+}
+
+// opensStream reports whether the mux gives a request to a stream. The path alone does not tell, because a
+// game may be named "stream", and one named "a/stream" is written a%2Fstream.
+func (a *API) opensStream(r *http.Request) bool {
+	_, pattern := a.mux.Handler(r)
+	// guard: api: a game named stream is no stream | a.streams[pattern] -> pattern != "" && strings.HasSuffix(r.URL.Path, "/stream")
+	return a.streams[pattern]
 }
 
 // observed counts requests, and answers 500 for a request that panics.
@@ -56,7 +64,7 @@ func observed(a *API, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
-		at := &matched{}
+		at := &matched{isStream: a.opensStream(r)}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -70,7 +78,7 @@ func observed(a *API, next http.Handler) http.Handler {
 					refuse(seen, http.StatusInternalServerError, problemBug, "this is our fault")
 				}
 			}
-			a.metrics.observe(*at, max(seen.status, http.StatusOK), time.Since(began), isStream(r))
+			a.metrics.observe(*at, max(seen.status, http.StatusOK), time.Since(began), at.isStream)
 		}()
 		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), matchedKey{}, at)))
 	})
@@ -81,6 +89,8 @@ type matched struct {
 	pattern string // of the mux
 	app     string // whose token it has; "": none was asked for, or it has none
 	client  netip.Prefix
+
+	isStream bool // the mux gives it to a stream
 }
 
 type matchedKey struct{}
@@ -201,10 +211,13 @@ func limited(cfg Config, next http.Handler) http.Handler {
 }
 
 // Answers above largeAnswer share largeBytes while they are sent. A client that reads slowly holds its
-// answer, and many such clients would hold more memory than there is. Small answers never wait.
+// answer, and many such clients would hold more memory than there is. So those of one client, with those that
+// wait, are at most largeShare: else its slow reading would stop the answers to all others. Small answers
+// never wait.
 const (
 	largeAnswer = 32 << 10
 	largeBytes  = 64 << 20
+	largeShare  = largeBytes / 2
 )
 
 // withETag sets the ETag of an answer, and answers 304 if the client has that state already. An error in
@@ -243,12 +256,12 @@ func withETag(a *API, next http.Handler) http.Handler {
 		}
 		// a reservation above largeBytes would never be granted
 		if size := int64(min(held.body.Len(), largeBytes)); size > largeAnswer {
-			if !a.takeTurn(r.Context(), size) {
+			if !a.takeTurn(r.Context(), requesterOf(r), size) {
 				w.Header().Set("Retry-After", "1")
 				refuse(w, http.StatusServiceUnavailable, problemBusy, "too many large answers are being sent")
 				return
 			}
-			defer a.large.Release(size)
+			defer a.giveBack(requesterOf(r), size)
 		}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.cfg.WriteLimit))
 		w.WriteHeader(held.status)
@@ -256,19 +269,64 @@ func withETag(a *API, next http.Handler) http.Handler {
 	})
 }
 
-// takeTurn reserves the bytes of a large answer. While others are sent it waits, but of all answers together
-// at most largeBytes wait: beyond that it returns false at once.
-func (a *API) takeTurn(ctx context.Context, size int64) bool {
+// takeTurn reserves the bytes of a large answer, until giveBack. While others are sent it waits, but of all
+// answers together at most largeBytes wait: beyond that, and beyond the client's share, it returns false at
+// once.
+func (a *API) takeTurn(ctx context.Context, client requester, size int64) bool {
+	// guard: api: a client's large answers leave room for others
+	if !a.shares.take(client, size) {
+		return false
+	}
 	if a.large.TryAcquire(size) {
 		return true
 	}
 	// guard: api: few large answers wait
 	if !a.waiting.TryAcquire(size) {
+		a.shares.give(client, size)
 		return false
 	}
 	defer a.waiting.Release(size)
 	defer stepAside(ctx)()
-	return a.large.Acquire(ctx, size) == nil
+	if a.large.Acquire(ctx, size) != nil {
+		a.shares.give(client, size)
+		return false
+	}
+	return true
+}
+
+// giveBack ends what takeTurn began.
+func (a *API) giveBack(client requester, size int64) {
+	a.large.Release(size)
+	a.shares.give(client, size)
+}
+
+// shares counts the bytes of the large answers of each client.
+type shares struct {
+	mu   sync.Mutex
+	used map[requester]int64 // without those that have none
+}
+
+// take counts an answer, and returns false if the client has its share already. One answer is always allowed.
+func (s *shares) take(client requester, size int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := s.used[client]
+	if used > 0 && used+size > largeShare {
+		return false
+	}
+	if s.used == nil {
+		s.used = map[requester]int64{}
+	}
+	s.used[client] = used + size
+	return true
+}
+
+func (s *shares) give(client requester, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used[client] -= size; s.used[client] <= 0 {
+		delete(s.used, client)
+	}
 }
 
 func matches(header, tag string) bool {

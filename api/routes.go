@@ -15,6 +15,7 @@ import (
 
 func routes(a *API) (http.Handler, error) {
 	mux := http.NewServeMux()
+	a.mux, a.streams = mux, map[string]bool{}
 	doc := newDocument(a.cfg, mux)
 	a.document = doc.OpenAPI()
 	register(a, doc, "get-batter", "/v1/batters/{id}", "One batter over all games", getBatter)

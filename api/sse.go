@@ -63,6 +63,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: event}},
 		}},
 	}
+	a.streams["GET "+path] = true
 	huma.Register(api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		f := what(in)
 		t, err := a.hub.join(f.key)
@@ -75,6 +76,13 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			r, w := humago.Unwrap(c)
+			beginStream(w, mediaSSE)
+			// HEAD has no body to wait for. The next request on its connection would wait for the end of this one.
+			// guard: api: HEAD opens no stream
+			if r.Method == http.MethodHead {
+				a.hub.leave(t)
+				return
+			}
 			sendStates(r.Context(), a, w, t, f)
 		}}, nil
 	})
@@ -95,15 +103,19 @@ func eventOf(state, absent *huma.Schema) *huma.Schema {
 	}}
 }
 
-// sendStates writes the current state and each that follows. It ends when the client is gone or too slow, or
-// when the streams end. When readers move to another target, it goes on with that target's states.
-func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, f following) {
+// beginStream answers with the headers of a stream.
+func beginStream(w http.ResponseWriter, mediaType string) {
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", "no-store")
 	// Proxies must not wait for more of the answer.
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+}
+
+// sendStates writes the current state and each that follows. It ends when the client is gone or too slow, or
+// when the streams end. When readers move to another target, it goes on with that target's states.
+func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, f following) {
 	c := client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 	// The request is read; its read deadline would end the stream.
 	_ = c.control.SetReadDeadline(time.Time{})

@@ -50,8 +50,8 @@ type topicKey struct {
 // topic is one state that clients stream: of a player, of a game, or the status. It is no topic of Kafka.
 type topic struct {
 	key     topicKey
-	clients int        // guarded by hub.mu
-	reading sync.Mutex // held during the first read, so that clients that come together read once
+	clients int           // guarded by hub.mu
+	reading chan struct{} // holds a token during the first read, so that clients that come together read once
 
 	mu      sync.Mutex    // guards all that follows
 	current *event        // nil before the first state
@@ -104,7 +104,7 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	t := h.topics[key]
 	if t == nil {
 		// −1 is no sequence number; 0 is that of a player without a state.
-		t = &topic{key: key, changed: make(chan struct{}), seen: -1}
+		t = &topic{key: key, changed: make(chan struct{}), reading: make(chan struct{}, 1), seen: -1}
 		h.topics[key] = t
 	}
 	t.clients++
@@ -144,10 +144,30 @@ func (h *hub) leave(t *topic) {
 	h.api.metrics.streams.Dec()
 }
 
-// readFirst reads the state of a topic that has none yet; for all others it does nothing.
+// readFirst reads the state of a topic that has none yet; for all others it does nothing. Games and drift
+// cost Postgres several queries or a long one, and streams have no turn: so few are read at a time, and
+// clients share them fairly. It returns the error of ctx after Config.Timeout.
 func (h *hub) readFirst(ctx context.Context, t *topic) error {
-	t.reading.Lock()
-	defer t.reading.Unlock()
+	if e, _ := t.latest(); e != nil {
+		return nil
+	}
+	// guard: api: a stream's first answer comes in time | h.api.cfg.Timeout -> time.Hour
+	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
+	defer cancel()
+	if t.key.game != "" || t.key.drift {
+		client := requesterIn(ctx)
+		if err := h.api.cfg.turns.firsts.acquire(ctx, client, ahead); err != nil {
+			return err
+		}
+		began := time.Now()
+		defer func() { h.api.cfg.turns.firsts.release(client, time.Since(began)) }()
+	}
+	select {
+	case t.reading <- struct{}{}:
+		defer func() { <-t.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if e, _ := t.latest(); e != nil {
 		return nil
 	}

@@ -24,9 +24,12 @@ const overviewEvery = 500 * time.Millisecond
 
 // overview caches the status.
 type overview struct {
-	mu   sync.Mutex     // held while the stores are read, so that all clients wait for one read
-	at   time.Time      // guarded by mu; when the last read began
-	last streamSnapshot // guarded by mu
+	reading chan struct{} // holds a token while the stores are read, so that all clients wait for one read
+
+	mu    sync.Mutex
+	began time.Time      // guarded by mu; when the last read began
+	ended time.Time      // guarded by mu; when it ended
+	last  streamSnapshot // guarded by mu
 }
 
 // streamSnapshot is the last that was read about the processors and the stores.
@@ -50,16 +53,36 @@ func getStream(ctx context.Context, a *API, _ *struct{}) (*Stream, error) {
 	return b, nil
 }
 
-// get returns the last snapshot, after a new read if it is older than overviewEvery.
+// get returns the last snapshot, after a new read if it is older than overviewEvery. A read takes seconds
+// while both stores hang, so those who waited for one take it. Once ctx ends it returns the last snapshot.
 func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	defer stepAside(ctx)()
+	asked := time.Now()
+	select {
+	case o.reading <- struct{}{}:
+		defer func() { <-o.reading }()
+	case <-ctx.Done():
+		last, _ := o.kept(asked)
+		return last
+	}
+	last, isNew := o.kept(asked)
+	if isNew {
+		return last
+	}
+	began := time.Now()
+	readStream(shared(ctx), a, &last)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if time.Since(o.at) > overviewEvery {
-		o.at = time.Now()
-		readStream(shared(ctx), a, &o.last)
-	}
-	return o.last
+	o.last, o.began, o.ended = last, began, time.Now()
+	return last
+}
+
+// kept returns the last snapshot, and whether one who asked then need not read anew.
+func (o *overview) kept(asked time.Time) (last streamSnapshot, isNew bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// guard: api: those who waited for the status take it | || o.ended.After(asked) ->
+	return o.last, time.Since(o.began) <= overviewEvery || o.ended.After(asked)
 }
 
 // readStream reads both stores into seen. Values that cannot be read stay as they were.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -149,5 +150,64 @@ func TestGlancesAtTheStream(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		_, states = l.events()
 		require.Equal(t, "down", states[len(states)-1]["state"], "nobody was heard for three seconds")
+	})
+}
+
+// silent are stores that answer nothing until the caller gives up.
+type silent struct{ fakeStore }
+
+func (silent) Pulse(ctx context.Context) (schemas.Pulse, error) {
+	<-ctx.Done()
+	return schemas.Pulse{}, ctx.Err()
+}
+
+func (silent) Look(
+	ctx context.Context, _ []schemas.PlayerKey,
+) ([]*schemas.PlayerState, schemas.Pulse, error) {
+	<-ctx.Done()
+	return nil, schemas.Pulse{}, ctx.Err()
+}
+
+func (silent) Works(ctx context.Context) (map[string]schemas.Work, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// While both stores hang a read of the status takes six seconds. Those who ask meanwhile do not do so one
+// after another.
+// guard: api: those who waited for the status take it
+func TestTheStatusOfStoresThatHangComesInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := silent{fakeStore{newStores()}}
+		k := newAsker(t, h.stores, func(c *Config) { c.Live, c.Store = h, h })
+		began, codes := time.Now(), make(chan int, 20)
+		for range cap(codes) {
+			go func() { codes <- k.ask("/v1/stream").Code }()
+			time.Sleep(10 * time.Millisecond)
+		}
+		for range cap(codes) {
+			require.Equal(t, 503, <-codes)
+		}
+		require.LessOrEqual(t, time.Since(began), 10*time.Second)
+		synctest.Wait()
+	})
+}
+
+// guard: api: a stream's first answer comes in time
+func TestTheFirstAnswerOfAStreamComesInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := silent{fakeStore{newStores()}}
+		k := newAsker(t, h.stores, func(c *Config) { c.Live, c.Store = h, h })
+		began, codes := time.Now(), make(chan int, 20)
+		for range cap(codes) {
+			go func() { codes <- k.ask("/v1/batters/1/stream").Code }()
+			time.Sleep(time.Millisecond)
+		}
+		for range cap(codes) {
+			require.Equal(t, 503, <-codes)
+		}
+		require.LessOrEqual(t, time.Since(began), 15*time.Second)
+		require.Zero(t, value(t, k.metrics.streams))
+		synctest.Wait()
 	})
 }

@@ -17,24 +17,29 @@ import (
 // and before its answer is written to a client that may read slowly. So few turns are enough even where
 // stores are far away, and the next turn is soon free.
 //
-// Three things are shared: the processors, reads of Postgres, and large reads of Redis, which this process
-// parses. Each has a fairQueue with a line for each client. The next place goes to the line that has used the
-// least time so far. A client alone may have all places. While others ask, a client that uses more than the
-// average has a part of them.
+// Shared are the processors, reads of Postgres, large reads of Redis, which this process parses, and a few
+// rare things that take long. Each has a fairQueue with a line for each client. The next place goes to the
+// line that has used the least time so far. A client alone may have all places. While others ask, a client
+// that uses more than the average has a part of them.
 //
-// Streams have no turns. They are bounded by their number, and the hub reads for all of them together.
+// Streams have no turns. They are bounded by their number, and the hub reads for all of them together. Only
+// their first reads, and the pages of changes, wait in queues of their own.
 
 // turns are the queues of a server.
 type turns struct {
 	processors fairQueue
 	store      fairQueue // reads of Postgres
 	live       fairQueue // reads of Redis that share no round trip with others
+	firsts     fairQueue // first reads of Postgres for streams
+	feed       fairQueue // reads of the feed of changes
+	letters    fairQueue // reads of one dead letter
 }
 
 // Places of the queues. storePlaces is the number of connections to Postgres.
 const (
 	storePlaces = 8
 	livePlaces  = 16
+	firstPlaces = 4
 )
 
 func newTurns() *turns {
@@ -45,6 +50,11 @@ func newTurns() *turns {
 		processors: fairQueue{alone: n, shared: max(1, n/2), total: 2 * n},
 		store:      fairQueue{alone: storePlaces, shared: storePlaces / 2, total: storePlaces},
 		live:       fairQueue{alone: livePlaces / 2, shared: livePlaces / 8, total: livePlaces},
+		// guard: api: few streams begin at a time | {alone: firstPlaces, shared: firstPlaces / 2, total: firstPlaces} -> {alone: 100, shared: 100, total: 100}
+		firsts: fairQueue{alone: firstPlaces, shared: firstPlaces / 2, total: firstPlaces},
+		// guard: changes: few clients read the feed at a time | {alone: pageLoads, shared: 1, total: pageLoads} -> {alone: 100, shared: 100, total: 100}
+		feed:    fairQueue{alone: pageLoads, shared: 1, total: pageLoads},
+		letters: fairQueue{alone: 1, shared: 1, total: 1},
 	}
 }
 
@@ -430,8 +440,11 @@ func inTurn(t *turns, next http.Handler) http.Handler {
 }
 
 // requesterOf returns the client of a request, as the middleware around found it.
-func requesterOf(r *http.Request) requester {
-	at, ok := r.Context().Value(matchedKey{}).(*matched)
+func requesterOf(r *http.Request) requester { return requesterIn(r.Context()) }
+
+// requesterIn is requesterOf for the context of a request.
+func requesterIn(ctx context.Context) requester {
+	at, ok := ctx.Value(matchedKey{}).(*matched)
 	switch {
 	case !ok:
 		return requester{}
