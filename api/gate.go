@@ -24,6 +24,7 @@ type gate struct {
 	// failing reports that the failure was logged, so that only changes are. mu guards this and the fields
 	// above.
 	failing bool
+	denied  time.Time // when a refusal of rights was logged last
 }
 
 // gateClosed is how long a server is left alone after a failure.
@@ -43,9 +44,12 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 	defer cancel()
 	err := f(limited)
 	switch {
+	// guard: gate: a read that waited for others closes no way | case errors.Is(err, schemas.ErrOccupied): -> case false:
+	case errors.Is(err, schemas.ErrOccupied):
 	// guard: gate: an error about a request's values closes no way
 	case isRefusedValue(err):
 		g.note(nil)
+		g.warnDenied(err)
 	case ctx.Err() == nil:
 		g.note(err)
 	}
@@ -53,17 +57,39 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 }
 
 // isRefusedValue reports whether a server answered, with an error that is about the values of a request or of
-// one key. In Postgres that is a data error, or a query that it ended for taking too long (57014): a slow
-// query must not cost the quick ones. In Redis it is a key of the wrong type, or one with an unreadable
-// field.
+// one key. In Postgres that is a data error, or a table that the role may not read (42501). It is also a
+// query that was ended for taking too long (57014), or on a standby (40001): such a query must not cost the
+// others. In Redis it is a key of the wrong type, or one with an unreadable field.
 func isRefusedValue(err error) bool {
 	if pg := sqlError(nil); errors.As(err, &pg) {
-		return isDataError(err) || pg.SQLState() == "57014"
+		return isDataError(err) || isTooSlow(err) || slices.Contains([]string{denied, "40001"}, pg.SQLState())
 	}
 	if reply := redisError(nil); errors.As(err, &reply) {
 		return strings.HasPrefix(reply.Error(), "WRONGTYPE")
 	}
 	return errors.Is(err, schemas.ErrUnreadable)
+}
+
+// isTooSlow reports whether Postgres ended a query for taking too long.
+func isTooSlow(err error) bool {
+	pg := sqlError(nil)
+	return errors.As(err, &pg) && pg.SQLState() == "57014"
+}
+
+// denied is the SQLSTATE of a table that the role may not read.
+const denied = "42501"
+
+// warnDenied logs that the role may not read a table, once a minute, because nobody sees it elsewhere.
+func (g *gate) warnDenied(err error) {
+	if pg := sqlError(nil); !errors.As(err, &pg) || pg.SQLState() != denied {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now(); g.denied.IsZero() || now.Sub(g.denied) >= time.Minute {
+		g.denied = now
+		g.log.Warn(g.name+" refuses a read: run migrate with --reader-role", "error", err)
+	}
 }
 
 // isDataError reports whether Postgres refused a value: a data exception, an integrity violation, or a limit

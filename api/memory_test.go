@@ -102,10 +102,13 @@ func (r redisReply) Error() string { return string(r) }
 func (redisReply) RedisError()     {}
 
 // guard: gate: an error about a request's values closes no way
+// guard: gate: a read that waited for others closes no way
+// guard: api: a slow query is told from a store that does not answer
 func TestARequestThatTheStoreRefusesCostsOnlyItself(t *testing.T) {
 	for err, closes := range map[error]bool{
 		sqlState("22021"): false, sqlState("22008"): false, sqlState("22003"): false, sqlState("54000"): false,
-		sqlState("57014"): false, redisReply("WRONGTYPE Operation against a key"): false,
+		sqlState("57014"): false, sqlState("42501"): false, sqlState("40001"): false, schemas.ErrOccupied: false,
+		redisReply("WRONGTYPE Operation against a key"):          false,
 		fmt.Errorf("redis: batter 1: %w", schemas.ErrUnreadable): false,
 		sqlState("57P01"): true, sqlState("08006"): true, sqlState("53300"): true, sqlState("42P01"): true,
 		redisReply("LOADING Redis is loading"): true, errGone: true,
@@ -121,6 +124,12 @@ func TestARequestThatTheStoreRefusesCostsOnlyItself(t *testing.T) {
 	s.set(func() { s.storeErr = sqlState("22021") })
 	problem := k.get(422, opGame, "/v1/games/1")
 	require.Equal(t, problemInput, problem["type"])
+	for _, slow := range []error{sqlState("57014"), schemas.ErrOccupied} {
+		s.set(func() { s.storeErr = slow })
+		problem = k.get(503, opGame, "/v1/games/1")
+		require.Equal(t, problemBusy, problem["type"])
+		require.NotContains(t, problem["detail"], "can be read")
+	}
 	s.set(func() { s.storeErr = nil })
 	k.get(404, opGame, "/v1/games/1")
 }

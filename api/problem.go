@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Types of problems (RFC 9457). A client may rely on them; problemUnavailable ends in its old name.
@@ -64,6 +66,11 @@ func problemOf(err error) error {
 		return huma.Error422UnprocessableEntity("the store refuses a value of this request")
 	case errors.As(err, &late):
 		p.Type, p.Detail = problemAtLeast, late.Error()
+	case errors.Is(err, schemas.ErrOccupied):
+		p.Type, p.Detail = problemBusy, schemas.ErrOccupied.Error()+": try again"
+	// guard: api: a slow query is told from a store that does not answer
+	case isTooSlow(err):
+		p.Type, p.Detail = problemBusy, "Postgres took too long for this: ask for less, as with more filters"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p.Detail = "no answer in time"
 	default: // without the reason, because it names servers

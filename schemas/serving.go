@@ -41,6 +41,10 @@ func (s *PlayerState) LastPitch() *LastPitch {
 	return s.Stats.LastPitch
 }
 
+// ErrOccupied reports that a read ended without its answer because of other reads: it waited for one that it
+// could share, or came after slow ones. It says nothing about the store.
+var ErrOccupied = errors.New("other reads took the time for this one")
+
 // ErrUnreadable reports a value in a store that is not of its form. It says nothing about other values, nor
 // about the server.
 var ErrUnreadable = errors.New("not of its form")

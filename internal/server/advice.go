@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +27,12 @@ type adviceReader interface {
 type adviser struct {
 	pitches adviceReader
 
-	learning sync.Mutex // held while a league is read, so that one request at a time does it
+	learning chan struct{} // holds a token while a league is read, so that one request at a time does it
 	kept     atomic.Pointer[knownLeague]
+}
+
+func newAdviser(pitches adviceReader) *adviser {
+	return &adviser{pitches: pitches, learning: make(chan struct{}, 1)}
 }
 
 type knownLeague struct {
@@ -49,6 +52,11 @@ func (a *adviser) Recommend(ctx context.Context, q schemas.AdviceQuery) (advice 
 		return advice, err
 	}
 	known, err := a.league(ctx)
+	// Postgres has answered twice; it is only slow.
+	// guard: server: a recommendation that waited says nothing about Postgres
+	if err != nil && ctx.Err() != nil {
+		err = schemas.ErrOccupied
+	}
 	if err != nil {
 		return advice, err
 	}
@@ -64,12 +72,19 @@ func (a *adviser) league(ctx context.Context) (*knownLeague, error) {
 	if isFresh(old) {
 		return old, nil
 	}
-	if old == nil {
-		a.learning.Lock()
-	} else if !a.learning.TryLock() {
-		return old, nil
+	select {
+	case a.learning <- struct{}{}:
+	default:
+		if old != nil {
+			return old, nil
+		}
+		select {
+		case a.learning <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	defer a.learning.Unlock()
+	defer func() { <-a.learning }()
 	if now := a.kept.Load(); isFresh(now) {
 		return now, nil
 	}

@@ -72,12 +72,12 @@ func (s *targets) open(t schemas.Target) (
 		return nil, nil, nil, err
 	}
 	closeStores = func() { _ = reader.Close(); postgres.Close() }
-	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
+	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB()), turn: make(chan struct{}, 1)}
 	pitches := pgread.NewAdvice(postgres)
 	scores := pgread.NewScores(postgres)
 	mechanics := pgread.NewMechanics(postgres.DB())
 	store = targetStore{
-		postgres, postgres, scores, s.live, reports, mechanics, &adviser{pitches: pitches},
+		postgres, postgres, scores, s.live, reports, mechanics, newAdviser(pitches),
 	}
 	return reader, store, closeStores, nil
 }
@@ -114,12 +114,16 @@ func (s targetStore) Players(ctx context.Context, version string) ([]schemas.Pla
 // qualityCache keeps reports for a moment, because each is computed from thirty days of facts, and processors
 // renew those only twice a minute.
 type qualityCache struct {
-	books pgbooks.Quality
+	books factsReader
+	turn  chan struct{} // holds a token while a report is computed, so that one request at a time does it
 
-	// mu guards reports. It is also held while one is computed, so that one request at a time does it. Requests
-	// for kept reports wait too, for one statement timeout per waiting query at most.
-	mu      sync.Mutex
+	mu      sync.Mutex // guards reports
 	reports map[string]cachedReport
+}
+
+// factsReader reads what reports are made of.
+type factsReader interface {
+	QualityFacts(ctx context.Context, day string, history int) ([]schemas.QualityFacts, error)
 }
 
 type cachedReport struct {
@@ -134,24 +138,48 @@ const (
 )
 
 // day returns the report of a day (YYYY-MM-DD), "" for the newest that has facts. Callers share its slices
-// and must not change them. Errors are not kept.
+// and must not change them. Errors are not kept. The error is schemas.ErrOccupied if the time went by with
+// the reports of others.
 func (c *qualityCache) day(ctx context.Context, day string) (schemas.QualityReport, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, ok := c.reports[day]; ok && time.Since(r.at) < reportLifetime {
-		return r.report, nil
+	if report, ok := c.kept(day); ok {
+		return report, nil
 	}
-	if err := ctx.Err(); err != nil { // the client gave up while other requests held the lock
-		return schemas.QualityReport{}, err
+	hasWaited := false
+	select {
+	case c.turn <- struct{}{}:
+	default:
+		hasWaited = true
+		select {
+		case c.turn <- struct{}{}:
+		case <-ctx.Done():
+			return schemas.QualityReport{}, schemas.ErrOccupied
+		}
+	}
+	defer func() { <-c.turn }()
+	if report, ok := c.kept(day); ok {
+		return report, nil
 	}
 	facts, err := c.books.QualityFacts(ctx, day, quality.History)
+	// guard: server: a report that waited says nothing about Postgres
+	if err != nil && hasWaited && ctx.Err() != nil {
+		err = schemas.ErrOccupied
+	}
 	if err != nil {
 		return schemas.QualityReport{}, err
 	}
 	report := quality.Judge(facts, day)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.reports == nil || len(c.reports) >= maxReports {
 		c.reports = map[string]cachedReport{}
 	}
 	c.reports[day] = cachedReport{time.Now(), report}
 	return report, nil
+}
+
+func (c *qualityCache) kept(day string) (schemas.QualityReport, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.reports[day]
+	return r.report, ok && time.Since(r.at) < reportLifetime
 }
