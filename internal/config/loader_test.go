@@ -138,6 +138,19 @@ func TestSecretOfAnotherEditor(t *testing.T) {
 	require.ErrorContains(t, err, "save it as UTF-8")
 }
 
+// A command that prints a token may have the secret for it among its words.
+// guard: config: the words of a command are hidden
+func TestTheWordsOfACommandAreHidden(t *testing.T) {
+	for command, want := range map[string]string{
+		"/bin/token": "/bin/token", "curl -u app:hush https://id": "curl xxxxx", "TOKEN=hush print": "xxxxx",
+	} {
+		t.Setenv("PITCHSTREAM_KAFKA_OAUTH_TOKEN_COMMAND", command)
+		c, settings := mustParse(t, goodFlags+" --kafka-sasl-mechanism=OAUTHBEARER")
+		require.Equal(t, command, string(c.Run.Kafka.OAuth.TokenCommand))
+		require.Equal(t, want, setting(t, settings, "kafka-oauth-token-command").Value)
+	}
+}
+
 func TestErrorNamesTheLineOfTheSettingsFile(t *testing.T) {
 	for content, want := range map[string]string{
 		"log-level: info\nkafka-broker: b:1\n": ":2: unknown setting kafka-broker, did you mean kafka-brokers?",

@@ -25,7 +25,7 @@ import (
 // one for a client's credentials. It is asked for at each login, so that a token may be short-lived.
 type OAuth struct {
 	TokenFile    string            `name:"kafka-oauth-token-file" placeholder:"FILE" help:"OAUTHBEARER: file with the token, read again at each login."`
-	TokenCommand string            `name:"kafka-oauth-token-command" placeholder:"COMMAND" help:"OAUTHBEARER: shell command that prints the token, run at each login."`
+	TokenCommand Command           `name:"kafka-oauth-token-command" placeholder:"COMMAND" help:"OAUTHBEARER: shell command that prints the token, run at each login."`
 	TokenURL     string            `name:"kafka-oauth-token-url" placeholder:"URL" help:"OAUTHBEARER: endpoint that gives tokens for client credentials (https://…/oauth2/token)."`
 	ClientID     string            `name:"kafka-oauth-client-id" placeholder:"ID" help:"OAUTHBEARER: the client's name at the endpoint."`
 	Secret       Secret            `name:"kafka-oauth-client-secret" placeholder:"SECRET" help:"OAUTHBEARER: the client's secret. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
@@ -40,7 +40,7 @@ const tokenTimeout = 10 * time.Second
 // check returns an error unless exactly one source of tokens is complete.
 func (o OAuth) check() error {
 	sources := 0
-	for _, s := range []string{o.TokenFile, o.TokenCommand, o.TokenURL} {
+	for _, s := range []string{o.TokenFile, string(o.TokenCommand), o.TokenURL} {
 		if s != "" {
 			sources++
 		}
@@ -56,7 +56,7 @@ func (o OAuth) check() error {
 }
 
 func (o OAuth) isSet() bool {
-	return o.TokenFile+o.TokenCommand+o.TokenURL+o.ClientID+o.Secret.Reveal() != ""
+	return o.TokenFile+string(o.TokenCommand)+o.TokenURL+o.ClientID+o.Secret.Reveal() != ""
 }
 
 // mechanism returns the login. Its errors contain neither the token nor the secret.
@@ -99,7 +99,7 @@ func (o OAuth) token(ctx context.Context, endpoint oauth2.TokenSource) (string, 
 		text, err := os.ReadFile(o.TokenFile)
 		return strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff")), err
 	}
-	text, err := exec.CommandContext(ctx, "sh", "-c", o.TokenCommand).Output()
+	text, err := exec.CommandContext(ctx, "sh", "-c", string(o.TokenCommand)).Output()
 	if err != nil {
 		err = fmt.Errorf("--kafka-oauth-token-command: %w", err)
 	}

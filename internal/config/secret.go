@@ -31,6 +31,21 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText hides the secret from JSON and logs.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// Command is a shell command. It prints as its first word, because the others may have a secret.
+type Command string
+
+func (c Command) String() string {
+	name, rest, _ := strings.Cut(strings.TrimSpace(string(c)), " ")
+	switch {
+	case strings.Contains(name, "="): // a variable before the command
+		return hidden
+	// guard: config: the words of a command are hidden | rest != "" -> false
+	case rest != "":
+		return name + " " + hidden
+	}
+	return name
+}
+
 // SecretURL is a URL, a list of URLs, or words of KEY=VALUE. Its passwords are hidden wherever a Secret is.
 type SecretURL struct{ value string }
 

@@ -155,6 +155,19 @@ func TestRulesOfAClusterOfThree(t *testing.T) {
 	require.Equal(t, []string{"warning: min.insync.replicas"}, check("min.insync.replicas", "3"))
 }
 
+// Services keep the pages of the database elsewhere, and switch off what guards those on a disk.
+// guard: doctor: a service that keeps pages elsewhere needs no fsync
+func TestAServiceThatKeepsPagesElsewhereNeedsNoFsync(t *testing.T) {
+	for name, want := range map[string]Severity{"neon.timeline_id": Note, "aurora_x": Note, "rds.extensions": Error} {
+		settings := map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", name: ""}
+		l := &list{}
+		l.apply("", "", settings, rulesFor(settings, postgresRules[:3]))
+		require.Equal(t, []string{"fsync", "full_page_writes", "synchronous_commit"}, names(l))
+		require.Equal(t, []Severity{want, want, Error},
+			[]Severity{l.found[0].Severity, l.found[1].Severity, l.found[2].Severity}, name)
+	}
+}
+
 // guard: doctor: rows that are compacted and deleted are not all there
 func TestRowsThatAreDeletedByAgeAreNamed(t *testing.T) {
 	k := &kafkaExam{exam: &exam{}, l: &list{}, brokers: 3}

@@ -164,10 +164,7 @@ func (p *postgresExam) settings(ctx context.Context) error {
 	if p.o.For != ForServe {
 		rules = slices.Concat(writerRules, rules)
 	}
-	p.l.apply("postgres.", "", settings, slices.DeleteFunc(slices.Clone(rules), func(r rule) bool {
-		_, known := settings[r.setting]
-		return !known && r.setting == "transaction_timeout" // Postgres 17 brought it
-	}))
+	p.l.apply("postgres.", "", settings, rulesFor(settings, rules))
 	p.l.check(settings["synchronous_commit"] == "local" && settings["synchronous_standby_names"] != "",
 		Finding{
 			"postgres.synchronous_commit", Warning,
@@ -181,6 +178,28 @@ func (p *postgresExam) settings(ctx context.Context) error {
 		fmt.Sprintf("PostgreSQL %d and newer are tested", oldestPostgres), "pg_upgrade to a newer version",
 	})
 	return nil
+}
+
+// rulesFor returns the rules that are about a server with these settings.
+func rulesFor(settings map[string]string, rules []rule) (all []rule) {
+	ofService := false // Neon and Aurora write their pages in a storage service, and nothing to a disk here
+	for name := range settings {
+		ofService = ofService || strings.HasPrefix(name, "neon.") || strings.HasPrefix(name, "aurora_") ||
+			strings.HasPrefix(name, "apg_")
+	}
+	for _, r := range rules {
+		_, known := settings[r.setting]
+		if !known && r.setting == "transaction_timeout" { // Postgres 17 brought it
+			continue
+		}
+		// guard: doctor: a service that keeps pages elsewhere needs no fsync | ofService && -> false && ofService &&
+		if ofService && (r.setting == "fsync" || r.setting == "full_page_writes") {
+			r.severity = Note
+			r.why = "right where a service keeps the pages elsewhere, as Neon and Aurora do"
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 // pooler detects a pooler in between: the process that answers is not the one that the login named.
