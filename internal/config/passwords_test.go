@@ -100,12 +100,13 @@ func asFlag(t *testing.T, flag, text string) (printed []string) {
 
 // The password may be apart from the address, written as it is. The drivers read it so from every form.
 // guard: config: a password apart from the URL is logged in with
+// guard: config: an @ in the parameters is no password
 func TestAPasswordInAFileOfItsOwnIsLoggedInWith(t *testing.T) {
 	const password = `p@ss/w:rd?#&%20 '\" é,`
 	secret := write(t, password+"\n")
 	const rest = "run --kafka-brokers=b:1 "
 	for _, address := range []string{
-		"postgres://u@h:5432/d", "postgresql://h/d?user=u&sslmode=disable", "host=h\u00a0user=u\u00a0dbname=d",
+		"postgres://h:5432/d?user=u&application_name=a@b", "postgres://u@h:5432/d", "postgresql://h/d?user=u&sslmode=disable", "host=h\u00a0user=u\u00a0dbname=d",
 		"postgres://u@h:1,i:2/d?target_session_attrs=any", "postgres:///d?host=/run/postgresql&user=u",
 	} {
 		address = strings.ReplaceAll(address, "\u00a0", " ")

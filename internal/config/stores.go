@@ -68,7 +68,16 @@ var ownPassword = regexp.MustCompile(`(?i)(^|[?&\s])password\s*=`)
 
 func (p Postgres) hasTwoPasswords() bool {
 	text := p.URL.Reveal()
-	return p.Password.Reveal() != "" && (hideUser(text) != text || ownPassword.MatchString(text))
+	if p.Password.Reveal() == "" {
+		return false
+	}
+	hasOwn := hideUser(text) != text
+	// An @ behind the host, as in ?user=me@corp, is that of no password.
+	// guard: config: an @ in the parameters is no password | err == nil && u.Host != "" -> false
+	if u, err := url.Parse(text); err == nil && u.Host != "" {
+		_, hasOwn = u.User.Password()
+	}
+	return hasOwn || ownPassword.MatchString(text)
 }
 
 // onePassword refuses a password that is given in the URL and apart from it.
