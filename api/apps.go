@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -22,6 +23,9 @@ type App struct {
 	Rate    float64
 	Streams int
 }
+
+// maxRate is the greatest limit of requests a second.
+const maxRate = 1_000_000
 
 // MaxApps is the largest number of applications. Each has series of its own among the metrics.
 const MaxApps = 200
@@ -69,11 +73,20 @@ func newApps(cfg Config) (*apps, error) {
 		if digest == ([sha256.Size]byte{}) {
 			return nil, fmt.Errorf("app %q has no token", a.Name)
 		}
+		// guard: api: an app has a token that is not empty
+		if digest == sha256.Sum256(nil) {
+			return nil, fmt.Errorf("app %q: this is the digest of an empty token, which everybody has: "+
+				"take that of the token, printf %%s TOKEN | sha256sum", a.Name)
+		}
+		if strings.TrimSpace(a.Token) != a.Token {
+			return nil, fmt.Errorf("app %q: its token begins or ends with a blank, which no request can send", a.Name)
+		}
 		if other := known.byDigest[digest]; other != nil {
 			return nil, fmt.Errorf("apps %q and %q have the same token", other.name, a.Name)
 		}
-		if a.Rate < 0 || a.Streams < 0 {
-			return nil, fmt.Errorf("app %q: limits are 0, for none, or more", a.Name)
+		if !(a.Rate >= 0 && a.Rate <= maxRate) || a.Streams < 0 {
+			return nil, fmt.Errorf("app %q: limits are 0, for none, or more; at most %d requests a second",
+				a.Name, maxRate)
 		}
 		one := &app{name: a.Name, maxStreams: int64(a.Streams)}
 		if a.Rate > 0 {
@@ -105,7 +118,7 @@ func (a *app) serve(m *metrics, w http.ResponseWriter, r *http.Request, next htt
 	}
 	// guard: api: an app's requests are limited
 	if a.limiter != nil && !a.limiter.Allow() {
-		refuseLater(w, max(1, int(1/float64(a.limiter.Limit()))), "the app "+a.name+
+		refuseLater(w, secondsFor(a.limiter.Limit()), "the app "+a.name+
 			" sends more requests than its share: "+strconv.FormatFloat(float64(a.limiter.Limit()), 'f', -1, 64)+
 			" a second")
 		return

@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"math"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +56,7 @@ func open(k *asker, ctx context.Context, token string) func() {
 	return func() { k.ServeHTTP(httptest.NewRecorder(), r) }
 }
 
+// guard: api: an app has a token that is not empty
 func TestAppsThatCannotBeToldApartAreRefused(t *testing.T) {
 	for want, apps := range map[string][]App{
 		"a name of its own":          {{Name: "a", Token: "1"}, {Name: "a", Token: "2"}},
@@ -61,9 +65,29 @@ func TestAppsThatCannotBeToldApartAreRefused(t *testing.T) {
 		"has no token":               {{Name: "a"}},
 		"have the same token":        {{Name: "a", Token: "1"}, {Name: "b", Token: "1"}},
 		"limits are 0, for none":     {{Name: "a", Token: "1", Rate: -1}},
+		"at most 1000000 requests":   {{Name: "a", Token: "1", Rate: math.Inf(1)}},
+		"none, or more":              {{Name: "a", Token: "1", Rate: math.NaN()}},
+		"of an empty token":          {{Name: "a", Digest: sha256.Sum256(nil)}},
+		"ends with a blank":          {{Name: "a", Token: "1 "}},
 		"201 apps: want at most 200": make([]App, 201),
 	} {
 		_, err := New(Config{Apps: apps})
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// A client that comes back after Retry-After is answered.
+func TestAnAppIsToldWhenItMayComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newAsker(t, newStores(), func(c *Config) { c.Apps = []App{{Name: "a", Token: "1", Rate: 0.3}} })
+		ask := func() *httptest.ResponseRecorder { return k.ask("/v1/games", "Authorization: Bearer 1") }
+		require.Equal(t, 200, ask().Code)
+		w := ask()
+		require.Equal(t, 429, w.Code)
+		seconds, err := strconv.Atoi(w.Header().Get("Retry-After"))
+		require.NoError(t, err)
+		time.Sleep(time.Duration(seconds) * time.Second)
+		require.Equal(t, 200, ask().Code)
+		synctest.Wait()
+	})
 }

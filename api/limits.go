@@ -47,9 +47,14 @@ func (c *clients) allow(client netip.Prefix) (retryAfter int) {
 	}
 	// guard: api: a client's requests are limited
 	if !l.Allow() {
-		return max(1, int(math.Ceil(1/float64(c.rate))))
+		return secondsFor(c.rate)
 	}
 	return 0
+}
+
+// secondsFor returns after how many seconds, at most an hour, a request more is within a limit.
+func secondsFor(limit rate.Limit) int {
+	return max(1, int(math.Ceil(min(1/float64(limit), 3600))))
 }
 
 // open counts a stream of a client until close is called. It returns false if the client has too many.

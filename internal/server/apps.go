@@ -51,6 +51,9 @@ func ReadApps(path string) ([]api.App, error) {
 	if len(entries) == 0 {
 		return nil, fmt.Errorf("%s: no app in it", path)
 	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: want one list, and nothing behind a line ---", path)
+	}
 	var apps []api.App
 	for i, e := range entries {
 		a := api.App{Name: e.App, Token: e.Token, Rate: e.RequestsPerSecond, Streams: e.Streams}

@@ -38,6 +38,7 @@ func TestReadAppsNamesWhatIsWrongAndNoToken(t *testing.T) {
 		"- app: a\n  token: [hush\n":                    "want a list of app",
 		"hush\n":                                        "want a list of app",
 		"- app: a\n  streams: hush\n":                   "line 2 is none of it",
+		"- app: a\n  token: x\n---\n- app: b\n":         "want one list",
 		strings.Repeat("#", maxAppsFile+1):              "larger than 1 MiB",
 	} {
 		path := appsFile(t, text)
