@@ -75,6 +75,9 @@ func timeOf(name, text string) (out schemas.Opt[schemas.TimeMS], err error) {
 		return out, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
+	// Events have whole milliseconds: the first of them that is not before t.
+	// guard: api: a time between two milliseconds is not rounded down
+	t = t.Add(time.Millisecond - time.Nanosecond)
 	// guard: api: a time of a filter is one of Postgres'
 	if err != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
 		return out, huma.Error422UnprocessableEntity(name + ": want an RFC 3339 time of the years 1 to 9999, " +

@@ -121,3 +121,15 @@ func TestFoundPitchesAreThoseOfTheFilters(t *testing.T) {
 		require.Positive(t, matched[name], name)
 	}
 }
+
+// guard: api: a time between two milliseconds is not rounded down
+func TestTimesOfFiltersBetweenTwoMilliseconds(t *testing.T) {
+	for text, want := range map[string]string{
+		"2025-04-06T00:00:00Z": "2025-04-06T00:00:00.000Z", "2025-04-06T00:00:00.001Z": "2025-04-06T00:00:00.001Z",
+		"2025-04-06T00:00:00.0001Z": "2025-04-06T00:00:00.001Z", "1960-01-01T00:00:00.000000001Z": "1960-01-01T00:00:00.001Z",
+	} {
+		at, err := timeOf("since", text)
+		require.NoError(t, err)
+		require.Equal(t, want, at.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"), text)
+	}
+}

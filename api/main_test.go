@@ -360,7 +360,7 @@ func (s fakeStore) Swings(ctx context.Context, ids []int64, limit int) (out []sc
 func (s fakeStore) Players(ctx context.Context, version string) ([]schemas.Player, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.players, version + "+", s.ask(ctx, "Players")
+	return s.players, fmt.Sprint(s.players), s.ask(ctx, "Players")
 }
 
 // asker asks the API, and holds every answer against the document that the API serves.

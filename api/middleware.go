@@ -234,7 +234,7 @@ func withETag(a *API, next http.Handler) http.Handler {
 				// no-cache allows a client to keep the answer, if it asks each time whether it still holds.
 				w.Header().Set("Cache-Control", "no-cache")
 			}
-			if matches(r.Header.Get("If-None-Match"), tag) || since == id {
+			if matches(strings.Join(r.Header.Values("If-None-Match"), ","), tag) || since == id {
 				w.Header().Del("Content-Type")
 				w.Header().Del("Content-Length")
 				w.WriteHeader(http.StatusNotModified)

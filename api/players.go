@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
@@ -88,7 +89,13 @@ func searchPlayers(_ context.Context, a *API, in *findPlayersIn) (body FoundPlay
 		return body, nil
 	}
 	wanted := strings.Fields(folded(in.Query))
-	for _, p := range known.from(in.Cursor) {
+	rest, ok := known.from(in.Cursor)
+	// guard: api: a search does not end in silence
+	if !ok {
+		return body, huma.Error422UnprocessableEntity(
+			"cursor: the list of players has changed, and its place is gone: begin without a cursor")
+	}
+	for _, p := range rest {
 		// guard: api: a search finds players of the team that was asked for
 		if in.Team != "" && p.Team != in.Team {
 			continue
@@ -107,17 +114,17 @@ func searchPlayers(_ context.Context, a *API, in *findPlayersIn) (body FoundPlay
 }
 
 // from returns the players behind the one with this id, all for "". If that one is gone since, it returns
-// none.
-func (k *players) from(cursor string) []searched {
+// false.
+func (k *players) from(cursor string) ([]searched, bool) {
 	if cursor == "" {
-		return k.byKey
+		return k.byKey, true
 	}
 	id, _ := strconv.ParseInt(cursor, 10, 64)
 	at := slices.IndexFunc(k.byKey, func(p searched) bool { return p.ID == id })
 	if at < 0 {
-		return nil
+		return nil, false
 	}
-	return k.byKey[at+1:]
+	return k.byKey[at+1:], true
 }
 
 type teamsIn struct{}

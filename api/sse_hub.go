@@ -29,9 +29,10 @@ type hub struct {
 	topics  map[topicKey]*topic // guarded by mu; those with clients
 	clients int                 // guarded by mu; open streams, also those without a topic
 
-	// The goroutine of run owns the next three.
+	// The goroutine of run owns the next four.
 	lastSource    Condition        // the source of the last poll, and whether it was stale
 	lastApplied   map[string]int64 // its positions
+	lastNames     *players         // the list of players then
 	lastStorePoll time.Time        // the last poll of Postgres
 
 	gamesDue    chan struct{} // wakes followGames
@@ -331,11 +332,15 @@ func (h *hub) pollStore(ctx context.Context, players, drifts []*topic) {
 	}
 }
 
-// compare remembers the source and the positions of a poll. It reports whether the source is another one than
-// in the poll before, and whether the positions have moved since.
+// compare remembers the source, the positions and the names of a poll. It reports whether the source or the
+// names are others than in the poll before, and whether the positions have moved since.
 func (h *hub) compare(source Condition, applied map[string]int64) (isOther, hasMoved bool) {
 	isOther, hasMoved = source != h.lastSource, !maps.Equal(applied, h.lastApplied)
 	h.lastSource, h.lastApplied = source, applied
+	// guard: api: a new name is an event | names != h.lastNames -> false
+	if names := h.api.names.known.Load(); names != h.lastNames {
+		h.lastNames, isOther = names, true
+	}
 	return isOther, hasMoved
 }
 

@@ -520,3 +520,19 @@ func TestASlowFirstReadSendsNoOlderState(t *testing.T) {
 	e, _ := topic.latest()
 	require.Contains(t, string(e.data), `{"pitches":2}`)
 }
+
+// Names that are loaded while a stream is open come with it.
+// guard: api: a new name is an event
+func TestAStreamTellsNewNames(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		time.Sleep(time.Second) // tidy: in a bubble of synctest
+		s.set(func() { s.players = []schemas.Player{{ID: 1, Name: "Aaron"}} })
+		time.Sleep(namesEvery + time.Second) // tidy: in a bubble of synctest
+		_, states := l.events()
+		require.Len(t, states, 2)
+		require.Equal(t, "Aaron", states[1]["name"])
+		l.stop()
+	})
+}
