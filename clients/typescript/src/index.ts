@@ -93,9 +93,10 @@ export interface Client extends ReturnType<typeof createClient<Exact<paths>>> {
  */
 export function connect(options: Options): Client {
   const { token, ...rest } = options;
-  const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
+  const headers = headersOf(options.headers);
+  if (token && !headers.Authorization && !headers.authorization) headers.Authorization = `Bearer ${token}`;
   // ids=1,2 as the API's document has it
-  const client = createClient<Exact<paths>>({ querySerializer: { array: { style: "form", explode: false } }, ...rest, headers: { ...headers, ...(rest.headers as object) } });
+  const client = createClient<Exact<paths>>({ querySerializer: { array: { style: "form", explode: false } }, ...rest, headers });
   client.use(answers);
   const base = options.baseUrl.replace(/\/$/, "");
   const follow = <S>(path: string, how: AbortSignal | Following = {}, decode: Decode<S> = whole) =>
@@ -114,6 +115,13 @@ export function connect(options: Options): Client {
   });
 }
 
+/** headersOf returns the headers of each request, of streams too, in whichever form fetch takes them. */
+function headersOf(given: Options["headers"]): Record<string, string> {
+  if (given instanceof Headers || Array.isArray(given)) return Object.fromEntries(new Headers(given as HeadersInit));
+  const known = Object.entries((given ?? {}) as Record<string, unknown>).filter(([, value]) => value != null);
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
+}
+
 const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g; // texts, so that digits in them are passed over, and numbers
 
 /** exactJSON returns the same JSON with whole numbers beyond 2^53 as texts. */
@@ -127,15 +135,23 @@ function problem(status: number, type: string, detail: string): Response {
   return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/problem+json" } });
 }
 
+const lines = 'changes come as lines: read them by changes(), or with parseAs "text" or "stream"';
+
 /** answers keeps identifiers exact, and makes an error of what is no answer of the API. */
 const answers: Middleware = {
-  async onResponse({ response }) {
+  async onResponse({ request, response, options }) {
     if (response.status === 204 || response.status === 304) return undefined;
+    if (response.ok && options.parseAs && options.parseAs !== "json") return undefined; // as it is
+    const areLines = response.headers.get("Content-Type")?.startsWith("application/x-ndjson") ?? false;
+    if (areLines && /[?&]follow=true/.test(request.url)) { // it would never end
+      await response.body?.cancel();
+      return problem(502, "unreadable", lines);
+    }
     const text = exactJSON(await response.text());
     try {
       if (text) JSON.parse(text);
     } catch {
-      return problem(response.ok ? 502 : response.status, "unreadable", `the answer is no JSON: ${text.slice(0, 80)}`);
+      return problem(response.ok ? 502 : response.status, "unreadable", areLines ? lines : `the answer is no JSON: ${text.slice(0, 80)}`);
     }
     const { status, statusText, headers } = response;
     return new Response(text, { status, statusText, headers });
@@ -184,9 +200,14 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   const merged: Record<string, unknown> = isObject ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete merged[name];
-    else merged[name] = mergePatch(merged[name], value);
+    else set(merged, name, mergePatch(Object.hasOwn(merged, name) ? merged[name] : undefined, value));
   }
   return merged;
+}
+
+/** set sets a member of any name: a plain assignment to __proto__, which a pitch type may be called, sets no member. */
+function set(object: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, configurable: true, enumerable: true, writable: true });
 }
 
 type Fetch = (request: Request) => Promise<Response>;
@@ -212,7 +233,7 @@ async function* states<S>(ask: Fetch, url: string, headers: Record<string, strin
     try {
       const more: Record<string, string> = { ...headers, Accept: "text/event-stream" };
       if (last) more["Last-Event-ID"] = last;
-      const response = await ask(new Request(url, { headers: more, signal: link.signal }));
+      const response = await inTime(link, ask(new Request(url, { headers: more, signal: link.signal })));
       if (isRefusal(response.status)) throw new StreamRefused(response.status, await response.text());
       if (response.ok) {
         if (!response.body) throw new StreamUnreadable();
@@ -220,8 +241,8 @@ async function* states<S>(ask: Fetch, url: string, headers: Record<string, strin
         for await (const message of messages(response.body, link, (ms) => (base = ms))) {
           attempt = 0;
           if (!message.event) continue;
-          last = message.id ?? last;
           state = decode(message.event, JSON.parse(exactJSON(message.data)), state);
+          last = message.id ?? last; // of the state that the next patch is about
           yield { id: last, state };
         }
       } else {
@@ -271,6 +292,12 @@ export class StreamUnreadable extends Error {
   }
 }
 
+/** inTime aborts the link if the server says nothing for too long: also before an answer begins. */
+function inTime<T>(link: AbortController, work: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => link.abort(new Error("the server is silent")), silenceMs);
+  return work.finally(() => clearTimeout(timer));
+}
+
 async function* messages(body: ReadableStream<Uint8Array>, link: AbortController, onRetry: (ms: number) => void): AsyncGenerator<EventSourceMessage> {
   const came: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (message) => came.push(message), onRetry });
@@ -278,8 +305,7 @@ async function* messages(body: ReadableStream<Uint8Array>, link: AbortController
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const timer = setTimeout(() => link.abort(new Error("the stream is silent")), silenceMs);
-      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
+      const { done, value } = await inTime(link, reader.read());
       if (done) return;
       parser.feed(decoder.decode(value, { stream: true }));
       yield* came.splice(0);
@@ -290,6 +316,7 @@ async function* messages(body: ReadableStream<Uint8Array>, link: AbortController
 }
 
 function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve(); // it says so only once
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);

@@ -153,3 +153,57 @@ test("changes go on behind the last one, and a feed that does not is an error", 
     assert.deepEqual(seen, [8, 9]);
   });
 });
+
+test("lines of changes are told from JSON, and read as they are", limit, () =>
+  serving((request, response) => {
+    response.writeHead(200, { "Content-Type": "application/x-ndjson" });
+    response.write('{"id":"f:7","seq":7,"kind":"position"}\n');
+    if (request.url?.includes("follow=true")) return; // goes on
+    if (!request.url?.includes("since=now")) response.write('{"id":"f:8","seq":8,"kind":"position"}\n');
+    response.end();
+  }, async (baseUrl) => {
+    const api = connect({ baseUrl });
+    assert.equal((await api.GET("/v1/changes", { params: { query: { since: "now" } } })).data?.id, "f:7");
+    for (const query of [{ since: "f:7" }, { since: "f:7", follow: true }]) {
+      const { error } = await api.GET("/v1/changes", { params: { query } });
+      assert.match(String(error!.detail), /changes\(\)/);
+    }
+    const { data } = await api.GET("/v1/changes", { params: { query: { since: "f:7" } }, parseAs: "text" });
+    assert.equal(String(data).split("\n").length, 3);
+  }));
+
+test("headers go with requests and streams, in each form", limit, () =>
+  serving((request, response) => {
+    const ok = request.headers["x-app"] === "a" && request.headers.authorization === "Bearer t";
+    if (request.url?.endsWith("/stream")) response.writeHead(ok ? 200 : 400, { "Content-Type": "text/event-stream" }).end("event: state\nid: 1\ndata: {}\n\n");
+    else response.writeHead(ok ? 200 : 400, { "Content-Type": "application/json" }).end("{}");
+  }, async (baseUrl) => {
+    for (const headers of [{ "X-App": "a" }, new Headers({ "X-App": "a" }), [["X-App", "a"]] as [string, string][]]) {
+      const api = connect({ baseUrl, token: "t", headers });
+      assert.equal((await api.GET("/v1/games")).response.status, 200);
+      for await (const { id } of api.batterStates(1)) {
+        assert.equal(id, "1");
+        break;
+      }
+    }
+  }));
+
+test("a member may have any name", () => {
+  const merged = mergePatch({ types: { a: 1 } }, JSON.parse('{"types":{"__proto__":{"pitches":1},"constructor":{"pitches":2}}}')) as { types: object };
+  assert.equal(JSON.stringify(merged), '{"types":{"a":1,"__proto__":{"pitches":1},"constructor":{"pitches":2}}}');
+});
+
+test("a server that takes the request and says nothing is left", limit, async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await serving(() => t.mock.timers.tick(60_000), async (baseUrl) => {
+    const end = new AbortController();
+    const reasons: string[] = [];
+    const onConnection = (connection: Connection) => {
+      if (connection.state !== "reconnecting") return;
+      reasons.push(connection.reason);
+      end.abort();
+    };
+    for await (const _ of connect({ baseUrl }).gameStates("1", { signal: end.signal, onConnection })) assert.fail();
+    assert.deepEqual(reasons, ["the server is silent"]);
+  });
+});
