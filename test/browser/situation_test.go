@@ -15,7 +15,18 @@ import (
 // The count of the game's page is the one after its newest pitch, and the pitches are those of one at-bat.
 // situation.mjs has the cases.
 // guard: dashboard: an at-bat ends
-func TestTheAtBatAndItsCount(t *testing.T) {
+func TestTheAtBatAndItsCount(t *testing.T) { plain(t, "situation.mjs") }
+
+// The words of a record may be any, also names that every object of JavaScript has. Pages ask in the right
+// order, and as often as the server allows. words.mjs has the cases.
+// guard: dashboard: a type may have any name
+// guard: dashboard: a list of some is not called one of all
+// guard: dashboard: an answer to an earlier question is not shown
+func TestWordsOfRecordsAndQuestions(t *testing.T) { plain(t, "words.mjs") }
+
+// plain runs a module of this folder under Node, beside those of the dashboard.
+func plain(t *testing.T, module string) {
+	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		testkit.Unavailable(t, "needs node, 20 or newer")
 	}
@@ -27,12 +38,12 @@ func TestTheAtBatAndItsCount(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
 	}
-	for _, name := range []string{"situation.mjs", "package.json"} {
+	for _, name := range []string{module, "package.json"} {
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
 	}
-	node := exec.CommandContext(t.Context(), "node", "situation.mjs")
+	node := exec.CommandContext(t.Context(), "node", module)
 	node.Dir = dir
 	out, err := node.CombinedOutput()
 	require.NoError(t, err, "%s", out)

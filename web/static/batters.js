@@ -2,7 +2,7 @@
 
 import { command, h, loading, note, panel, share, text } from "./dom.js";
 import { meanAxes, scatter, spark } from "./chart.js";
-import { counted, measured, number, player } from "./format.js";
+import { leading, measured, number, player } from "./format.js";
 import { get, poll } from "./net.js";
 import { playerLink } from "./player.js";
 import { table } from "./table.js";
@@ -47,9 +47,9 @@ export function batters(root, _, signal) {
   const asking = poll(() => `v1/leaders?stat=${state.stat}&min_swings=${state.least}&limit=${most}`, 1500, {
     state: answer => {
       state.rows = answer.leaders;
-      if (!answer.leaders.length && !state.least) return place.replaceChildren(note("empty", "No batter yet.", "The first appears here with the first pitch that names one. Bare tracking records name few: the game feed does.", command("pitchstream load games/ --ids ids.csv")));
+      if (!answer.leaders.length && !state.least && answer.stat === "pitches") return place.replaceChildren(note("empty", "No batter yet.", "The first appears here with the first pitch that names one. Bare tracking records name few: the game feed does.", command("pitchstream load games/ --ids ids.csv")));
       if (!body.isConnected) place.replaceChildren(body);
-      text(said, answer.leaders.length < most ? `${counted(answer.leaders.length, "batter")} over all games` : `The first ${most} by ${state.stat.replaceAll("_", " ").replace(/ (mph|deg|pct)$/, "")}, over all games`);
+      text(said, leading(answer, most, "batter", `${number(answer.min_swings)} swings`));
       grid.show(filtered());
       showCloud(cloud, answer.leaders);
       swings.read();

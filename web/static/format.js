@@ -92,16 +92,19 @@ export function player(name, id, unknown = "unknown batter") {
   return name || (id == null ? unknown : `#${id}`);
 }
 
-/** spaced turns FourSeamFastball into Four-seam fastball. */
+const typeNames = new Map(Object.entries({ FourSeamFastball: "Four-seam", TwoSeamFastball: "Two-seam", Knucklecurve: "Knuckle curve" }));
+
+/** spaced turns FourSeamFastball into Four-seam fastball. Records may have any word, also one that every object has, as constructor. */
 export function spaced(word) {
   if (!word) return missing;
-  const known = { FourSeamFastball: "Four-seam", TwoSeamFastball: "Two-seam", Knucklecurve: "Knuckle curve" }[word];
+  // guard: dashboard: a type may have any name | typeNames.get(word) -> Object.fromEntries(typeNames)[word]
+  const known = typeNames.get(word);
   return known ?? word.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 }
 
 /** typeName names a pitch type of an aggregate, where unknown stands for a missing one and other for the rare ones. */
 export function typeName(type) {
-  return { unknown: "Unknown type", other: "Other types" }[type] ?? spaced(type);
+  return type === "unknown" ? "Unknown type" : type === "other" ? "Other types" : spaced(type);
 }
 
 const families = { four: "FourSeamFastball", sink: "Sinker TwoSeamFastball", cut: "Cutter", slide: "Slider", sweep: "Sweeper Slurve", curve: "Curveball Knucklecurve KnuckleCurve", change: "Changeup", split: "Splitter Forkball Screwball" };
@@ -121,7 +124,20 @@ export function outcome(pitch) {
   return result === "Ball" && action && action !== "Called" ? `Ball, ${spaced(action).toLowerCase()}` : result ?? missing;
 }
 
+/** unescaped decodes a part of an address; one that is no UTF-8 stays as it is. */
+export function unescaped(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
 /** version identifies one state of a pitch: a correction has another version. */
 export function version(pitch) {
   return `${pitch.pitch_id}/${pitch.revision}/${pitch.source_partition}/${pitch.source_offset}`;
+}
+
+/** leading says which players a list of leaders has: those without the value, or with fewer than least, are not in it. */
+export function leading({ leaders, stat = "pitches", min_swings: swings = 0, min_pitches: pitches = 0 }, most, who, least) {
+  const value = stat.replaceAll("_", " ").replace(/ (mph|deg|ft|rpm|pct)$/, ""), of = swings + pitches > 0 ? `, of at least ${least}` : "";
+  if (leaders.length >= most) return `The first ${most} by ${value}${of}, over all games`;
+  // guard: dashboard: a list of some is not called one of all | stat === "pitches" ? "" -> true ? ""
+  return `${counted(leaders.length, who)}${stat === "pitches" ? "" : ` with a value of ${value}`}${of}, over all games`;
 }

@@ -3,6 +3,7 @@
 import { batter } from "./batter.js";
 import { batters } from "./batters.js";
 import { h, note } from "./dom.js";
+import { unescaped } from "./format.js";
 import { game } from "./game.js";
 import { games } from "./games.js";
 import { letter, letters } from "./letters.js";
@@ -43,7 +44,7 @@ function route() {
     else a.removeAttribute("aria-current");
   }
   const root = h("div", { class: `view ${title.toLowerCase()}` });
-  view(root, (hash.match(pattern) ?? []).slice(1).map(p => p && decodeURIComponent(p)), leave.signal);
+  view(root, (hash.match(pattern) ?? []).slice(1).map(p => p && unescaped(p)), leave.signal);
   main.replaceChildren(root);
   if (shown !== null && shown !== hash) { // not for the first page, which begins at the top anyway
     main.focus({ preventScroll: true });

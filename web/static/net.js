@@ -2,9 +2,10 @@
 
 /** Problem is an answer that is no success. status is 0 if the server did not answer. */
 export class Problem extends Error {
-  constructor(status, type, detail) {
+  constructor(status, type, detail, after = 0) {
     super(detail);
     this.status = status;
+    this.after = after; // ms before which the server asks not to come back
     this.type = type.replace("urn:pitchstream:problem:", "");
   }
 }
@@ -39,12 +40,13 @@ const patience = 10_000; // ms for an answer to begin: the server may wait for a
  * connections to one server. silence is the time in ms without any data after which the connection counts as dead.
  */
 export async function follow(path, on, signal, silence = 20_000) {
-  let last = "", wait = 0;
+  let last = "", wait = 0, least = 0;
   while (!signal.aborted) {
     await shown(signal);
     const link = new AbortController(), hidden = restWhenHidden(link);
     const unanswered = setTimeout(() => link.abort(), patience);
     try {
+      least = 0;
       const answer = await ask(path, {
         signal: AbortSignal.any([signal, link.signal]), cache: "no-store",
         headers: last ? { "Last-Event-ID": last } : {},
@@ -59,6 +61,7 @@ export async function follow(path, on, signal, silence = 20_000) {
       throw new Problem(0, "ended", "the stream ended");
     } catch (err) {
       if (signal.aborted) return;
+      least = err.after ?? 0;
       if (!hidden.is()) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "the server does not answer"));
     } finally {
       clearTimeout(unanswered);
@@ -66,15 +69,15 @@ export async function follow(path, on, signal, silence = 20_000) {
       link.abort();
     }
     wait = Math.min(Math.max(wait * 2, 500), 4000);
-    // guard: dashboard: a stream comes back | await pause(wait * (0.75 + Math.random() / 2), signal); -> return;
-    await pause(wait * (0.75 + Math.random() / 2), signal);
+    // guard: dashboard: a stream comes back | await pause(Math.max(least, wait) * (0.75 + Math.random() / 2) + least / 4, signal); -> return;
+    await pause(Math.max(least, wait) * (0.75 + Math.random() / 2) + least / 4, signal);
   }
 }
 
 /** poll reads a path repeatedly: on.state(body), on.lost(problem). It pauses while the page is hidden. */
 export function poll(path, every, on, signal) {
   let asked = 0;
-  const nudge = { now: () => {} };
+  const nudge = { wake: () => {} };
   (async () => {
     while (!signal.aborted) {
       await shown(signal);
@@ -85,10 +88,12 @@ export function poll(path, every, on, signal) {
       } catch (err) {
         if (!signal.aborted) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "the server does not answer"));
       }
-      await new Promise(done => { nudge.now = done; pause(every, signal).then(done); });
+      if (turn !== asked) continue; // another question by now
+      await new Promise(done => { nudge.wake = done; pause(every, signal).then(done); });
     }
   })();
-  return { now: () => nudge.now() };
+  // guard: dashboard: an answer to an earlier question is not shown | asked++; ->
+  return { now: () => { asked++; nudge.wake(); } };
 }
 
 async function ask(path, options) {
@@ -104,7 +109,8 @@ async function ask(path, options) {
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
   if (answer.status === 401) dispatchEvent(new Event("tokenwanted"));
-  throw new Problem(answer.status, body.type ?? "", body.detail ?? answer.statusText);
+  const after = Math.min(Number(answer.headers.get("Retry-After")) || 0, 60) * 1000;
+  throw new Problem(answer.status, body.type ?? "", body.detail ?? answer.statusText, after);
 }
 
 /** events parses server-sent events: {name, id, data}. A comment is an event without data. */
@@ -161,6 +167,7 @@ function shown(signal) {
 
 /** pause resolves after that many milliseconds, or when signal ends. */
 export function pause(ms, signal) {
+  if (signal.aborted) return Promise.resolve();
   return new Promise(done => {
     const end = () => { clearTimeout(timer); signal.removeEventListener("abort", end); done(); };
     const timer = setTimeout(end, ms);

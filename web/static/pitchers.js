@@ -2,7 +2,7 @@
 
 import { attr, command, h, loading, note, panel, share, text } from "./dom.js";
 import { scatter } from "./chart.js";
-import { counted, family, measured, number, player, typeName } from "./format.js";
+import { counted, family, leading, measured, number, player, typeName } from "./format.js";
 import { poll } from "./net.js";
 import { playerLink } from "./player.js";
 import { table } from "./table.js";
@@ -42,9 +42,9 @@ export function pitchers(root, _, signal) {
   const asking = poll(() => `v1/leaders/pitchers?stat=${state.stat}&min_pitches=${state.least}&limit=${most}`, 1500, {
     state: answer => {
       state.rows = answer.leaders;
-      if (!answer.leaders.length && !state.least) return place.replaceChildren(note("empty", "No pitcher yet.", "The first appears here with the first pitch that names one. Bare tracking records name few: the game feed does.", command("pitchstream load games/ --ids ids.csv")));
+      if (!answer.leaders.length && !state.least && answer.stat === "pitches") return place.replaceChildren(note("empty", "No pitcher yet.", "The first appears here with the first pitch that names one. Bare tracking records name few: the game feed does.", command("pitchstream load games/ --ids ids.csv")));
       if (!body.isConnected) place.replaceChildren(body);
-      text(said, answer.leaders.length < most ? `${counted(answer.leaders.length, "pitcher")} over all games` : `The first ${most} by ${state.stat.replaceAll("_", " ").replace(/ (mph|rpm|pct)$/, "")}, over all games`);
+      text(said, leading(answer, most, "pitcher", `${number(answer.min_pitches)} pitches`));
       grid.show(filtered());
       showCloud(cloud, answer.leaders);
     },
