@@ -267,6 +267,22 @@ func TestMistypedVariableIsNamed(t *testing.T) {
 }
 
 // guard: config: a secret that others can read is named
+// Kubernetes mounts secrets as files of root, which the group of the pod may read.
+// guard: config: a secret that is mounted for our group is not open
+func TestSecretThatIsMountedForOurGroupIsNotOpen(t *testing.T) {
+	self := os.Getuid()
+	for _, c := range []struct {
+		mode  os.FileMode
+		owner int
+		want  bool
+	}{
+		{0o600, self, false}, {0o400, self, false}, {0o440, self, true}, {0o644, self, true},
+		{0o440, self + 1, false}, {0o444, self + 1, true}, {0o644, self + 1, true},
+	} {
+		require.Equal(t, c.want, isOpen(c.mode, c.owner), "%o", c.mode)
+	}
+}
+
 func TestSecretThatOthersCanReadIsNamed(t *testing.T) {
 	secret := write(t, "postgres://u:hush@h/d")
 	flags := "run --kafka-brokers=b:1 --redis-url=redis://h:6379 --postgres-url-file=" + secret

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -60,13 +61,32 @@ func (l *Loader) openSecrets(ctx *kong.Context) (warnings []string) {
 	slices.Sort(files)
 	for _, path := range slices.Compact(files) {
 		info, err := os.Stat(path)
-		// guard: config: a secret that others can read is named | info.Mode().Perm()&0o077 != 0 -> false
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		// guard: config: a secret that others can read is named | isOpen(info.Mode(), owner(info)) -> false
+		if err == nil && info.Mode().IsRegular() && isOpen(info.Mode(), owner(info)) {
 			warnings = append(warnings, fmt.Sprintf("others can read %s (mode %04o), which has a secret: chmod 600 %s",
 				path, info.Mode().Perm(), path))
 		}
 	}
 	return warnings
+}
+
+// isOpen reports whether others than this user can read a file of an owner. If the file is another user's, as
+// a secret that Kubernetes mounts, its group is how this user reads it.
+func isOpen(mode os.FileMode, owner int) bool {
+	others := os.FileMode(0o077)
+	// guard: config: a secret that is mounted for our group is not open | owner != os.Getuid() -> false
+	if owner != os.Getuid() {
+		others = 0o007
+	}
+	return mode.Perm()&others != 0
+}
+
+// owner returns the number of the user who owns a file, −1 where files have none.
+func owner(info os.FileInfo) int {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return -1
 }
 
 // hasPassword reports whether a secret's text hides anything when it is printed.

@@ -76,7 +76,7 @@ func (f *File) fitSelf(eligible []*schemas.StoredRow) error {
 			len(data), s.Of, MinRows)
 	}
 	for i := range s.Measures {
-		// guard: self: a column that never varies is refused | slices.Min(values) == slices.Max(values) -> false
+		// guard: self: a column that never varies is refused | slices.Min(values) == slices.Max(values) -> len(values) == 0
 		if values := columnOf(data, i); slices.Min(values) == slices.Max(values) {
 			return fmt.Errorf("all rows have the same %s: nothing can be unlike it", f.Columns[i].Name)
 		}
