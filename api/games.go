@@ -147,36 +147,25 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 	if w.pitchers, err = store.GameStates(ctx, schemas.Pitcher, gamePK, gamePlayers+1); err != nil {
 		return err
 	}
-	w.pitches, err = store.GamePitches(ctx, gamePK, lastPitches)
+	w.pitches, err = store.GamePitches(ctx, gamePK, nil, lastPitches)
 	return err
 }
 
 func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {
 	f := schemas.LeaderFilter{Side: schemas.Batter, Stat: in.Stat, AtLeast: in.MinSwings}
-	states, condition, err := leaders(ctx, a, f, in.OfGames, in.Limit, in.AtLeast)
+	page, err := leaders(ctx, a, f, in.OfGames, in.Limit, in.AtLeast)
 	if err != nil {
 		return body, err
 	}
-	body = Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
-	body.Condition = condition
-	for i, rank := range ranks(states, in.Stat) {
-		leader := Leader{Rank: rank, GamePK: states[i].GamePK, GameBatter: a.names.line(&states[i])}
+	body = Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}, NextCursor: page.next}
+	body.Condition = page.condition
+	for i, rank := range page.ranks {
+		s := &page.states[i]
+		leader := Leader{Rank: rank, GamePK: s.GamePK, GameBatter: a.names.line(s)}
 		body.Leaders = append(body.Leaders, leader)
-		body.coverState(&states[i])
+		body.coverState(s)
 	}
 	return body, nil
-}
-
-// ranks returns the places of leaders, from 1; equal values have equal ranks.
-func ranks(states []schemas.PlayerState, stat string) []int64 {
-	places := make([]int64, len(states))
-	for i := range states {
-		places[i] = int64(i + 1)
-		if i > 0 && leaderValue(&states[i], stat) == leaderValue(&states[i-1], stat) {
-			places[i] = places[i-1]
-		}
-	}
-	return places
 }
 
 // leaderValue returns the statistic that leaders are ordered by. Store.Leaders returns no player without it,
@@ -193,32 +182,31 @@ func leaderValue(s *schemas.PlayerState, stat string) float64 {
 }
 
 type gamePitchesIn struct {
-	Game  string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
-	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most pitches"`
+	Game   string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most pitches of a page"`
+	Cursor string `query:"cursor" maxLength:"64" pattern:"^(A[Q-Za-f][A-Za-z0-9_-]{32})?$" doc:"The next_cursor of the page before"`
 	Waiting
 }
 
-// GamePitches are the newest pitches of a game.
+// GamePitches are a page of the pitches of a game.
 type GamePitches struct {
-	GamePK  string  `json:"game_pk" doc:"The game"`
-	Pitches []Pitch `json:"pitches" doc:"The newest first"`
+	GamePK     string  `json:"game_pk" doc:"The game"`
+	Pitches    []Pitch `json:"pitches" doc:"The newest first"`
+	NextCursor string  `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
 	Freshness
 }
 
 func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (body GamePitches, err error) {
-	key := fmt.Sprintf("game-pitches/%s/%d", in.Game, in.Limit)
-	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
-		return s.GamePitches(ctx, in.Game, in.Limit)
+	read := func(
+		ctx context.Context, s Store, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error) {
+		return s.GamePitches(ctx, in.Game, after, limit)
 	}
-	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
-	if err != nil {
-		return body, err
+	page, err := pageOfRows(ctx, a, "game-pitches/"+in.Game, in.Cursor, in.Limit, in.AtLeast, read)
+	if err == nil && len(page.rows) == 0 && in.Cursor == "" {
+		err = huma.Error404NotFound("no pitch of this game is stored")
 	}
-	if len(rows) == 0 {
-		return body, huma.Error404NotFound("no pitch of this game is stored")
-	}
-	body = GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
-	body.Condition = condition
-	body.coverRows(rows)
-	return body, nil
+	body = GamePitches{GamePK: in.Game, NextCursor: page.next, Freshness: page.Freshness}
+	body.Pitches = a.names.pitches(page.rows)
+	return body, err
 }

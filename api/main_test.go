@@ -199,16 +199,24 @@ func (s fakeStore) GameStates(
 }
 
 func (s fakeStore) PlayerGames(
-	ctx context.Context, key schemas.PlayerKey, limit int,
+	ctx context.Context, key schemas.PlayerKey, after *schemas.SplitCursor, limit int,
 ) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
-		if k.GamePK != "" && k.Side == key.Side && k.PlayerID == key.PlayerID && len(out) < limit {
+		isBehind := after == nil || k.GamePK < string(after.Key) // of one time
+		if k.GamePK != "" && k.Side == key.Side && k.PlayerID == key.PlayerID && isBehind {
 			out = append(out, st)
 		}
 	}
-	return out, s.ask(ctx, "PlayerGames")
+	slices.SortFunc(out, func(a, b schemas.PlayerState) int { return cmp.Compare(b.GamePK, a.GamePK) })
+	return out[:min(limit, len(out))], s.ask(ctx, "PlayerGames")
+}
+
+// isBehind reports whether a player comes behind the cursor of a filter.
+func isBehind(s *schemas.PlayerState, f schemas.LeaderFilter) bool {
+	value := leaderValue(s, f.Stat)
+	return value < f.After.Value || value == f.After.Value && s.PlayerID > f.After.PlayerID
 }
 
 func (s fakeStore) Leaders(
@@ -218,11 +226,15 @@ func (s fakeStore) Leaders(
 	defer s.mu.Unlock()
 	for k, st := range s.store {
 		wanted := k.GamePK == string(f.GamePK) && (f.Players == nil || slices.Contains(f.Players, k.PlayerID))
-		if k.Side == f.Side && wanted && len(out) < limit {
+		if k.Side == f.Side && wanted && (f.After == nil || isBehind(&st, f)) {
 			out = append(out, st)
 		}
 	}
-	return out, s.ask(ctx, "Leaders")
+	slices.SortFunc(out, func(a, b schemas.PlayerState) int {
+		byValue := cmp.Compare(leaderValue(&b, f.Stat), leaderValue(&a, f.Stat))
+		return cmp.Or(byValue, cmp.Compare(a.PlayerID, b.PlayerID))
+	})
+	return out[:min(limit, len(out))], s.ask(ctx, "Leaders")
 }
 
 // manyPitches is a player of whom no splits are computed.
@@ -314,12 +326,12 @@ func complete(rows []schemas.StoredRow) []schemas.StoredRow {
 }
 
 func (s fakeStore) GamePitches(
-	ctx context.Context, game string, limit int,
+	ctx context.Context, game string, after *schemas.PitchCursor, limit int,
 ) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {
-		if string(r.GamePK) == game && len(out) < limit {
+		if string(r.GamePK) == game && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
 			out = append(out, r)
 		}
 	}
@@ -341,6 +353,20 @@ func (s fakeStore) FindPitches(
 		}
 	}
 	return complete(out), s.ask(ctx, "FindPitches")
+}
+
+func (s fakeStore) BatterSwings(
+	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+) (out []schemas.StoredRow, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		isHis := r.BatterID.Value == id && r.IsSwing
+		if isHis && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, s.ask(ctx, "BatterSwings")
 }
 
 func (s fakeStore) Swings(ctx context.Context, ids []int64, limit int) (out []schemas.StoredRow, err error) {

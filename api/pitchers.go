@@ -36,10 +36,11 @@ type PitcherGame struct {
 
 // PitcherGames are a pitcher's newest games.
 type PitcherGames struct {
-	PitcherID int64         `json:"pitcher_id" doc:"The pitcher"`
-	Name      string        `json:"name,omitempty" doc:"His name; not there where it is not known"`
-	Team      string        `json:"team,omitempty" doc:"His team; not there where it is not known"`
-	Games     []PitcherGame `json:"games" doc:"The game with his newest pitch first"`
+	PitcherID  int64         `json:"pitcher_id" doc:"The pitcher"`
+	Name       string        `json:"name,omitempty" doc:"His name; not there where it is not known"`
+	Team       string        `json:"team,omitempty" doc:"His team; not there where it is not known"`
+	Games      []PitcherGame `json:"games" doc:"The game with his newest pitch first"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
 	Freshness
 }
 
@@ -56,6 +57,7 @@ type PitcherLeaders struct {
 	Stat       string          `json:"stat" doc:"The value that they are ordered by"`
 	MinPitches int64           `json:"min_pitches" doc:"The least pitches of a pitcher who counts"`
 	Leaders    []PitcherLeader `json:"leaders" doc:"The greatest value first; of equal ones the lower id"`
+	NextCursor string          `json:"next_cursor,omitempty" doc:"To be given as cursor, with the same other parameters, for the next page; not there on the last one. It says nothing else"`
 	Freshness
 }
 
@@ -89,8 +91,9 @@ type pitchersIn struct {
 }
 
 type pitcherGamesIn struct {
-	ID    int64 `path:"id" example:"592450" doc:"The pitcher"`
-	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most games"`
+	ID     int64  `path:"id" example:"592450" doc:"The pitcher"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most games of a page"`
+	Cursor string `query:"cursor" maxLength:"400" pattern:"^(Ag[A-Za-z0-9_-]+)?$" doc:"The next_cursor of the page before"`
 	Waiting
 }
 
@@ -130,18 +133,28 @@ func getPitchers(ctx context.Context, a *API, in *pitchersIn) (body Pitchers, er
 }
 
 func getPitcherGames(ctx context.Context, a *API, in *pitcherGamesIn) (body PitcherGames, err error) {
-	key := fmt.Sprintf("pitcher-games/%d/%d", in.ID, in.Limit)
+	after, err := parseSplitCursor(schemas.SplitGame, in.Cursor)
+	if err != nil {
+		return body, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+	}
+	key := fmt.Sprintf("pitcher-games/%d/%s/%d", in.ID, in.Cursor, in.Limit)
 	read := func(ctx context.Context, s Store) ([]schemas.PlayerState, error) {
-		return s.PlayerGames(ctx, pitcherKey(in.ID, ""), in.Limit)
+		return s.PlayerGames(ctx, pitcherKey(in.ID, ""), after, in.Limit+1)
 	}
 	states, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return body, err
 	}
-	if len(states) == 0 {
+	if len(states) == 0 && after == nil {
 		return body, huma.Error404NotFound("no game of this pitcher is stored")
 	}
-	body = PitcherGames{PitcherID: in.ID, Freshness: Freshness{Condition: condition}}
+	body = PitcherGames{PitcherID: in.ID, Games: []PitcherGame{}, Freshness: Freshness{Condition: condition}}
+	if len(states) > in.Limit {
+		states = states[:in.Limit]
+		last := &states[in.Limit-1]
+		end := schemas.Split{Key: schemas.Text(last.GamePK), Newest: last.LastPitch().EventTime}
+		body.NextCursor = splitCursorText(schemas.SplitGame, end)
+	}
 	body.Name, body.Team = a.names.of(in.ID)
 	for i := range states {
 		s := &states[i]
@@ -161,10 +174,10 @@ func getPitcherPitches(ctx context.Context, a *API, in *pitcherPitchesIn) (body 
 func getPitcherLeaders(ctx context.Context, a *API, in *pitcherLeadersIn) (body PitcherLeaders, err error) {
 	body = PitcherLeaders{Stat: in.Stat, MinPitches: in.MinPitches, Leaders: []PitcherLeader{}}
 	f := schemas.LeaderFilter{Side: schemas.Pitcher, Stat: in.Stat, AtLeast: in.MinPitches}
-	states, condition, err := leaders(ctx, a, f, in.OfGames, in.Limit, in.AtLeast)
-	body.Condition = condition
-	for i, rank := range ranks(states, in.Stat) {
-		s := &states[i]
+	page, err := leaders(ctx, a, f, in.OfGames, in.Limit, in.AtLeast)
+	body.Condition, body.NextCursor = page.condition, page.next
+	for i, rank := range page.ranks {
+		s := &page.states[i]
 		leader := PitcherLeader{Rank: rank, PitcherID: s.PlayerID, GamePK: s.GamePK, Seq: s.Seq}
 		leader.PitcherStats = *s.Pitching
 		leader.Name, leader.Team = a.names.of(s.PlayerID)

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
@@ -105,4 +107,79 @@ func TestAGameShowsItsPitchersWithinABound(t *testing.T) {
 	require.Equal(t, true, body["more_pitchers"])
 	require.Len(t, body["batters"], gamePlayers)
 	require.Len(t, body["pitchers"], gamePlayers)
+}
+
+// Pages joined are the one long list of leaders, with its ranks, whether values are equal or not.
+//
+// guard: api: equal values have equal ranks on the next page, too
+// guard: api: a cursor of leaders is of the same list
+func TestLeadersArePaged(t *testing.T) {
+	s := newStores()
+	for id := range int64(40) {
+		s.put(state(id, id/4%7))
+		s.put(pitching(id, id/3%5))
+	}
+	k := newAsker(t, s, nil)
+	for op, path := range map[string]string{
+		opLeaders: "/v1/leaders?stat=swing_count", opPitcherLeaders: "/v1/leaders/pitchers?stat=pitches",
+	} {
+		whole := k.get(200, op, path+"&limit=100")
+		require.Len(t, whole["leaders"], 40)
+		require.NotContains(t, whole, "next_cursor")
+		for _, limit := range []int{1, 3, 8, 39, 40} {
+			require.Equal(t, whole["leaders"], any(joined(k, op, fmt.Sprintf("%s&limit=%d", path, limit), "leaders")), limit)
+		}
+		cursor := "&cursor=" + k.get(200, op, path+"&limit=2")["next_cursor"].(string)
+		require.Len(t, k.get(200, op, path+"&limit=7"+cursor)["leaders"], 7, "another limit is fine")
+		body := k.get(422, op, path+"&limit=2&game=g"+cursor)
+		require.Equal(t, "cursor: it is of other parameters: begin without a cursor", body["detail"])
+	}
+	for _, cursor := range []string{"AxEAAAAAAAAAADIwMjU", "AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "x"} {
+		require.Equal(t, 422, k.ask("/v1/leaders?stat=pitches&cursor="+cursor).Code, cursor)
+	}
+}
+
+// joined are the things of a list, page by page.
+func joined(k *asker, op, path, list string) (all []any) {
+	k.t.Helper()
+	for cursor := ""; ; {
+		body := k.get(200, op, path+cursor)
+		all = append(all, body[list].([]any)...)
+		next, more := body["next_cursor"].(string)
+		if !more {
+			return all
+		}
+		cursor = "&cursor=" + url.QueryEscape(next)
+	}
+}
+
+// Other lists that may be longer than a page have a cursor: the games of a pitcher, the pitches of a game,
+// and the swings of a batter.
+func TestOtherListsArePaged(t *testing.T) {
+	s := newStores()
+	s.rows = rows(25)
+	for i := range s.rows {
+		s.rows[i].IsSwing = i%2 == 0
+	}
+	for i := range 9 {
+		s.put(inGame(pitching(2, 5), fmt.Sprint("g", i)))
+	}
+	k := newAsker(t, s, nil)
+	for path, c := range map[string]struct {
+		op, list string
+		n        int
+	}{
+		"/v1/pitchers/2/games": {opPitcherGames, "games", 9},
+		"/v1/games/g/pitches":  {opGamePitch, "pitches", 25},
+		"/v1/batters/1/swings": {opHisSwings, "swings", 13},
+	} {
+		whole := k.get(200, c.op, path+"?limit=200")
+		require.Len(t, whole[c.list], c.n)
+		require.NotContains(t, whole, "next_cursor")
+		for _, limit := range []int{1, 4, c.n - 1, c.n} {
+			pages := joined(k, c.op, fmt.Sprintf("%s?limit=%d", path, limit), c.list)
+			require.Equal(t, whole[c.list], any(pages), path)
+		}
+		require.Equal(t, 422, k.ask(path+"?cursor=x").Code)
+	}
 }

@@ -35,25 +35,48 @@ func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pi
 func playerPitches(
 	ctx context.Context, a *API, player schemas.PlayerKey, cursor string, limit int, need string,
 ) (pitches []Pitch, next string, fresh Freshness, err error) {
+	key := fmt.Sprintf("pitches/%v/%d", player.Side, player.PlayerID)
+	read := func(
+		ctx context.Context, s Store, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error) {
+		return s.PlayerPitches(ctx, player, after, limit)
+	}
+	page, err := pageOfRows(ctx, a, key, cursor, limit, need, read)
+	if err == nil && len(page.rows) == 0 && cursor == "" {
+		err = huma.Error404NotFound("no pitch of this " + player.Side.String() + " is stored")
+	}
+	return a.names.pitches(page.rows), page.next, page.Freshness, err
+}
+
+// rowPage is a page of rows, the newest first.
+type rowPage struct {
+	rows []schemas.StoredRow
+	next string // cursor
+	Freshness
+}
+
+// pageOfRows reads a page with the rows behind the cursor. key is of the list, under which pages are
+// remembered.
+func pageOfRows(
+	ctx context.Context, a *API, key, cursor string, limit int, need string,
+	read func(context.Context, Store, *schemas.PitchCursor, int) ([]schemas.StoredRow, error),
+) (page rowPage, err error) {
 	after, err := parseCursor(cursor)
 	if err != nil {
-		return nil, "", fresh, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+		return page, huma.Error422UnprocessableEntity("cursor: " + err.Error())
 	}
-	key := fmt.Sprintf("pitches/%v/%d/%s/%d", player.Side, player.PlayerID, cursor, limit)
-	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
-		return s.PlayerPitches(ctx, player, after, limit+1)
+	key += fmt.Sprintf("/%s/%d", cursor, limit)
+	oneMore := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
+		return read(ctx, s, after, limit+1)
 	}
-	rows, condition, err := readStore(ctx, a, key, need, read)
+	rows, condition, err := readStore(ctx, a, key, need, oneMore)
 	if err != nil {
-		return nil, "", fresh, err
+		return page, err
 	}
-	if len(rows) == 0 && after == nil {
-		return nil, "", fresh, huma.Error404NotFound("no pitch of this " + player.Side.String() + " is stored")
-	}
-	fresh.Condition = condition
-	next, rows = cutPage(rows, limit)
-	fresh.coverRows(rows)
-	return a.names.pitches(rows), next, fresh, nil
+	page.Condition = condition
+	page.next, page.rows = cutPage(rows, limit)
+	page.coverRows(page.rows)
+	return page, nil
 }
 
 // errNoPitch is the answer about a pitch that has no row.

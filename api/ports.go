@@ -26,8 +26,10 @@ type Store interface {
 	States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error)
 	// GameStates returns the players of a side in a game, sorted by id.
 	GameStates(ctx context.Context, side schemas.Side, gamePK string, limit int) ([]schemas.PlayerState, error)
-	// PlayerGames returns a player's newest games, the newest first.
-	PlayerGames(ctx context.Context, key schemas.PlayerKey, limit int) ([]schemas.PlayerState, error)
+	// PlayerGames returns a player's games, the newest first, from behind the cursor on.
+	PlayerGames(
+		ctx context.Context, key schemas.PlayerKey, after *schemas.SplitCursor, limit int,
+	) ([]schemas.PlayerState, error)
 	// Leaders returns the players that the filter chooses, ordered by its statistic, then by id and game.
 	Leaders(ctx context.Context, f schemas.LeaderFilter, limit int) ([]schemas.PlayerState, error)
 	// Splits returns a page of the groups of a player's pitches, each with the aggregates of its rows.
@@ -45,7 +47,13 @@ type Store interface {
 	FindPitches(
 		ctx context.Context, f schemas.PitchFilter, after *schemas.PitchCursor, limit int,
 	) ([]schemas.StoredRow, error)
-	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
+	// GamePitches and BatterSwings return rows, the newest first, from behind the cursor on.
+	GamePitches(
+		ctx context.Context, gamePK string, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
+	BatterSwings(
+		ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
 	// Swings returns the newest swings of each batter, at most limit of each, newest first.
 	Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error)
 	// Players returns all names, or none if the list is still of the version that the caller has.

@@ -40,6 +40,7 @@ type BatterSwings struct {
 // OneBatterSwings are the last swings of one batter, and how fresh that is.
 type OneBatterSwings struct {
 	BatterSwings
+	NextCursor string `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
 	Freshness
 }
 
@@ -50,8 +51,9 @@ type Swings struct {
 }
 
 type batterSwingsIn struct {
-	ID    int64 `path:"id" example:"660271" doc:"The batter"`
-	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most swings"`
+	ID     int64  `path:"id" example:"660271" doc:"The batter"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most swings of a page"`
+	Cursor string `query:"cursor" maxLength:"64" pattern:"^(A[Q-Za-f][A-Za-z0-9_-]{32})?$" doc:"The next_cursor of the page before"`
 	Waiting
 }
 
@@ -62,14 +64,22 @@ type swingsIn struct {
 }
 
 func getBatterSwings(ctx context.Context, a *API, in *batterSwingsIn) (body OneBatterSwings, err error) {
-	found, err := findSwings(ctx, a, []int64{in.ID}, in.Limit, in.AtLeast)
-	if err != nil {
-		return body, err
+	read := func(
+		ctx context.Context, s Store, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error) {
+		return s.BatterSwings(ctx, in.ID, after, limit)
 	}
-	if len(found.Batters[0].Swings) == 0 {
-		return body, huma.Error404NotFound("no swing of this batter is stored")
+	page, err := pageOfRows(ctx, a, fmt.Sprint("batter-swings/", in.ID), in.Cursor, in.Limit, in.AtLeast, read)
+	if err == nil && len(page.rows) == 0 && in.Cursor == "" {
+		err = huma.Error404NotFound("no swing of this batter is stored")
 	}
-	return OneBatterSwings{found.Batters[0], found.Freshness}, nil
+	body.BatterID, body.Swings = in.ID, []SwingLine{}
+	body.Name, body.Team = a.names.of(in.ID)
+	body.NextCursor, body.Freshness = page.next, page.Freshness
+	for i := range page.rows {
+		body.Swings = append(body.Swings, swingLine(&page.rows[i]))
+	}
+	return body, err
 }
 
 func getSwings(ctx context.Context, a *API, in *swingsIn) (Swings, error) {

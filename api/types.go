@@ -90,9 +90,10 @@ type GameBatter struct {
 
 // Leaders are the batters who lead in one value.
 type Leaders struct {
-	Stat      string   `json:"stat" doc:"The value that they are ordered by"`
-	MinSwings int64    `json:"min_swings" doc:"The least swings of a batter who counts"`
-	Leaders   []Leader `json:"leaders" doc:"The greatest value first; of equal ones the lower id"`
+	Stat       string   `json:"stat" doc:"The value that they are ordered by"`
+	MinSwings  int64    `json:"min_swings" doc:"The least swings of a batter who counts"`
+	Leaders    []Leader `json:"leaders" doc:"The greatest value first; of equal ones the lower id"`
+	NextCursor string   `json:"next_cursor,omitempty" doc:"To be given as cursor, with the same other parameters, for the next page; not there on the last one. It says nothing else"`
 	Freshness
 }
 

@@ -126,6 +126,15 @@ type LeaderFilter struct {
 	GamePK  Text
 	Date    Text    // game date, YYYY-MM-DD
 	Players []int64 // only these; nil: all
+	// After is the player behind whom the list goes on; nil: from the first.
+	After *LeaderCursor
+}
+
+// LeaderCursor is a place in a list of leaders. Leaders are ordered by value, then by id, and each is in a
+// list once.
+type LeaderCursor struct {
+	Value    float64
+	PlayerID int64
 }
 
 // PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.

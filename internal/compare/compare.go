@@ -22,7 +22,9 @@ import (
 
 // Rows are where our pitches are read.
 type Rows interface {
-	GamePitches(ctx context.Context, game string, limit int) ([]schemas.StoredRow, error)
+	GamePitches(
+		ctx context.Context, game string, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
 }
 
 // Options say what is compared.
@@ -71,7 +73,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r := &Report{Games: int64(len(games)), Columns: newColumns()}
 	for _, game := range slices.Sorted(maps.Keys(games)) {
-		rows, err := o.Rows.GamePitches(ctx, game, pitchesOfAGame)
+		rows, err := o.Rows.GamePitches(ctx, game, nil, pitchesOfAGame)
 		if err != nil {
 			return nil, err
 		}

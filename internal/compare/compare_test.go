@@ -17,7 +17,9 @@ import (
 
 type stored map[string][]schemas.StoredRow
 
-func (s stored) GamePitches(_ context.Context, game string, _ int) ([]schemas.StoredRow, error) {
+func (s stored) GamePitches(
+	_ context.Context, game string, _ *schemas.PitchCursor, _ int,
+) ([]schemas.StoredRow, error) {
 	return s[game], nil
 }
 

@@ -2021,6 +2021,8 @@ export interface components {
              * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /** @description The newest first */
             pitches: components["schemas"]["Pitch"][];
             /**
@@ -2323,6 +2325,8 @@ export interface components {
              * @description The least swings of a batter who counts
              */
             min_swings: number;
+            /** @description To be given as cursor, with the same other parameters, for the next page; not there on the last one. It says nothing else */
+            next_cursor?: string;
             /**
              * Format: date-time
              * @description When the newest value in this answer was computed; null where it has none
@@ -2566,6 +2570,8 @@ export interface components {
             lag_ms: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /**
              * Format: date-time
              * @description When the newest value in this answer was computed; null where it has none
@@ -3650,6 +3656,8 @@ export interface components {
             lag_ms: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /**
              * Format: int64
              * @description The pitcher
@@ -3791,6 +3799,8 @@ export interface components {
              * @description The least pitches of a pitcher who counts
              */
             min_pitches: number;
+            /** @description To be given as cursor, with the same other parameters, for the next page; not there on the last one. It says nothing else */
+            next_cursor?: string;
             /**
              * Format: date-time
              * @description When the newest value in this answer was computed; null where it has none
@@ -5930,8 +5940,10 @@ export interface operations {
     "get-batter-swings": {
         parameters: {
             query?: {
-                /** @description The most swings */
+                /** @description The most swings of a page */
                 limit?: number;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -6321,8 +6333,10 @@ export interface operations {
     "get-game-pitches": {
         parameters: {
             query?: {
-                /** @description The most pitches */
+                /** @description The most pitches of a page */
                 limit?: number;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -6513,6 +6527,8 @@ export interface operations {
                 date?: string;
                 /** @description Only of this team, as the players' list has it; see /v1/teams */
                 team?: string;
+                /** @description The next_cursor of the page before, with the same other parameters but limit and since */
+                cursor?: string;
                 /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
                 since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
@@ -6626,6 +6642,8 @@ export interface operations {
                 date?: string;
                 /** @description Only of this team, as the players' list has it; see /v1/teams */
                 team?: string;
+                /** @description The next_cursor of the page before, with the same other parameters but limit and since */
+                cursor?: string;
                 /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
                 since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
@@ -7256,8 +7274,10 @@ export interface operations {
     "get-pitcher-games": {
         parameters: {
             query?: {
-                /** @description The most games */
+                /** @description The most games of a page */
                 limit?: number;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };

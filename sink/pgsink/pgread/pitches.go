@@ -38,13 +38,14 @@ func first[T any](found []T, err error) (*T, error) {
 func (r *Reader) PlayerPitches(
 	ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 ) ([]schemas.StoredRow, error) {
-	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
-	where := ofSide(key.Side, `WHERE {side}_id = $1`)
-	if after == nil {
-		return r.rows(ctx, where+order, key.PlayerID, limit)
-	}
-	return r.rows(ctx, where+` AND (event_time, pitch_id) < ($3, $4)`+order,
-		key.PlayerID, limit, after.EventTime.Time(), [16]byte(after.PitchID))
+	return r.pitchesBehind(ctx, ofSide(key.Side, `{side}_id = $1`), key.PlayerID, after, limit)
+}
+
+// BatterSwings returns a batter's swings, the newest first, from behind the cursor on; nil: from the newest.
+func (r *Reader) BatterSwings(
+	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+) ([]schemas.StoredRow, error) {
+	return r.pitchesBehind(ctx, `batter_id = $1 AND is_swing`, id, after, limit)
 }
 
 // FindPitches returns the rows that the filter chooses, the newest first, from behind the cursor on; nil:
@@ -101,9 +102,23 @@ func filterPitches(f schemas.PitchFilter, after *schemas.PitchCursor) (where str
 	return `WHERE ` + strings.Join(all, ` AND `), args
 }
 
-// GamePitches returns the newest rows of a game, the newest first.
-func (r *Reader) GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error) {
-	return r.rows(ctx, `WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
+// GamePitches returns the rows of a game, the newest first, from behind the cursor on; nil: from the newest.
+func (r *Reader) GamePitches(
+	ctx context.Context, gamePK string, after *schemas.PitchCursor, limit int,
+) ([]schemas.StoredRow, error) {
+	return r.pitchesBehind(ctx, `game_pk = $1`, gamePK, after, limit)
+}
+
+// pitchesBehind returns the newest rows of which a condition on $1 holds, from behind the cursor on.
+func (r *Reader) pitchesBehind(
+	ctx context.Context, condition string, arg any, after *schemas.PitchCursor, limit int,
+) ([]schemas.StoredRow, error) {
+	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
+	if after == nil {
+		return r.rows(ctx, `WHERE `+condition+order, arg, limit)
+	}
+	return r.rows(ctx, `WHERE `+condition+` AND (event_time, pitch_id) < ($3, $4)`+order,
+		arg, limit, after.EventTime.Time(), [16]byte(after.PitchID))
 }
 
 func (r *Reader) rows(ctx context.Context, where string, args ...any) ([]schemas.StoredRow, error) {

@@ -186,13 +186,20 @@ func queueStates(
 	}
 }
 
-// PlayerGames returns a player's newest games, by the last pitch, the newest first.
+// PlayerGames returns a player's games, by the last pitch, the newest first, from behind the cursor on; nil:
+// from the newest.
 func (r *Reader) PlayerGames(
-	ctx context.Context, key schemas.PlayerKey, limit int,
+	ctx context.Context, key schemas.PlayerKey, after *schemas.SplitCursor, limit int,
 ) ([]schemas.PlayerState, error) {
+	where, args := `WHERE {side}_id = $1`, []any{key.PlayerID, limit}
+	if after != nil {
+		// guard: api: a page of games begins behind the cursor
+		where += ` AND ((last_pitch->>'event_time')::timestamptz, game_pk) < ($3, $4)`
+		args = append(args, after.Newest.Time(), string(after.Key))
+	}
 	return collect(ctx, r, "games of a player", scanState(key.Side), ofSide(key.Side, `
-		SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE {side}_id = $1
-		ORDER BY last_pitch->>'event_time' DESC, game_pk LIMIT $2`), key.PlayerID, limit)
+		SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats `+where+`
+		ORDER BY (last_pitch->>'event_time')::timestamptz DESC, game_pk DESC LIMIT $2`), args...)
 }
 
 // GameStates returns the players of a side in a game, sorted by id.
@@ -233,14 +240,28 @@ func (r *Reader) Leaders(
 	if f.Players != nil {
 		and(`{side}_id = ANY ($::bigint[])`, f.Players)
 	}
+	// The condition is about players that are chosen already: of two games of a date, the better one counts.
+	behind := ""
+	if f.After != nil {
+		args = append(args, f.After.Value, f.After.PlayerID)
+		value, id := "$"+strconv.Itoa(len(args)-1)+"::float8", "$"+strconv.Itoa(len(args))
+		// guard: api: a page of leaders begins behind the cursor
+		behind = `(` + column + ` < ` + value + ` OR ` + column + ` = ` + value + ` AND {side}_id > ` + id + `)`
+	}
 	if f.GamePK == "" && f.Date == "" {
+		if behind != "" {
+			where += ` AND ` + behind
+		}
 		return collect(ctx, r, f.Side.String()+"s", scanState(f.Side), ofSide(f.Side, `SELECT '', {stats columns} FROM {schema}.{side}_stats
 			`+where+` ORDER BY `+column+` DESC, {side}_id LIMIT $2`), args...)
 	}
 	// guard: pgread: a player leads once | DISTINCT ON ({side}_id) ->
 	best := `SELECT DISTINCT ON ({side}_id) * FROM {schema}.{side}_game_stats ` + where + ` ORDER BY {side}_id, ` + column + ` DESC, game_pk`
+	if behind != "" {
+		behind = `WHERE ` + behind
+	}
 	return collect(ctx, r, f.Side.String()+"s", scanState(f.Side), ofSide(f.Side, `SELECT game_pk, {stats columns} FROM (`+
-		best+`) AS best ORDER BY `+column+` DESC, {side}_id LIMIT $2`), args...)
+		best+`) AS best `+behind+` ORDER BY `+column+` DESC, {side}_id LIMIT $2`), args...)
 }
 
 func collect[T any](

@@ -20,6 +20,9 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
+// dateOfTimes is the date of the event times of a splitWorld.
+const dateOfTimes = "2023-11-14"
+
 // splitWorld is a Postgres with the rows of some players over three seasons.
 func splitWorld(t *testing.T) (*Reader, *pgsink.Sink, []schemas.StoredRow) {
 	t.Helper()
@@ -39,8 +42,11 @@ func splitWorld(t *testing.T) (*Reader, *pgsink.Sink, []schemas.StoredRow) {
 			continue
 		}
 		r.GameDate = schemas.Text(fmt.Sprintf("20%d-0%d-1%d", 22+rnd.IntN(3), 4+rnd.IntN(5), rnd.IntN(9)))
-		if rnd.IntN(20) == 0 {
+		switch rnd.IntN(8) {
+		case 0:
 			r.GameDate = ""
+		case 1, 2:
+			r.GameDate = dateOfTimes
 		}
 		if r.GamePK != "" && rnd.IntN(2) == 0 {
 			r.GamePK = schemas.Text(fmt.Sprint("7164", 10+rnd.IntN(30)))
