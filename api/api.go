@@ -238,12 +238,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	stop()
-	<-ran //nolint:errcheck // only that it has ended counts
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if failed := s.http.Shutdown(grace); failed != nil {
 		err = errors.Join(err, failed, s.http.Close())
 	}
+	// A read of stores that hang may hold it for seconds, and no client is to come meanwhile.
+	<-ran    //nolint:errcheck // only that it has ended counts
 	<-served //nolint:errcheck // only that it has ended counts
 	return err
 }

@@ -244,12 +244,17 @@ func (f *feedClient) serve(ctx context.Context) {
 // sendPages sends what there is, up to the limit.
 func (f *feedClient) sendPages(ctx context.Context) error {
 	for f.left > 0 {
+		was := f.at
 		newest, err := f.page(ctx)
 		if err != nil {
 			return err
 		}
 		if f.at.Seq >= newest {
 			break
+		}
+		// guard: changes: an answer is cut off where nothing came
+		if f.at == was {
+			return errNothingCame
 		}
 	}
 	return f.position()
@@ -318,6 +323,9 @@ func isStoreAway(err error) bool {
 	return !errors.Is(err, schemas.ErrFeedGone) && !errors.Is(err, os.ErrDeadlineExceeded) &&
 		!errors.Is(err, errClientGone)
 }
+
+// errNothingCame reports that the store has changes behind a place, and did not give them.
+var errNothingCame = errors.New("the store did not give what comes next")
 
 var errClientGone = errors.New("the client is gone")
 

@@ -589,3 +589,17 @@ func TestClientsThatAreCutEndAtTheTable(t *testing.T) {
 	}
 	t.Logf("%d clients, %d changes, %d cuts, %d rows, %v", clients, phones[0].seq, cuts, len(want), time.Since(began))
 }
+
+// hollow is a feed with changes that it does not give.
+type hollow struct{ *feedStore }
+
+func (hollow) Changes(context.Context, *schemas.FeedID, int) (schemas.FeedPage, error) {
+	return schemas.FeedPage{Feed: "abc", Newest: 5}, nil
+}
+
+// guard: changes: an answer is cut off where nothing came
+func TestAnAnswerEndsWhereNothingCame(t *testing.T) {
+	s, _ := feeding(t, nil)
+	k := newAsker(t, s.stores, func(c *Config) { c.Store = hollow{s} })
+	require.Empty(t, k.lines(t, "/v1/changes?since=0"))
+}

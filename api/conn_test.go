@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -213,4 +214,38 @@ func TestLargeAnswersOfOneClientLeaveRoomForOthers(t *testing.T) {
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
 	require.Equal(t, 200, k.from(slow, "/v1/games/g/pitches?limit=1").Code, "small ones are not counted")
 	require.Equal(t, 200, k.from(other, path).Code)
+}
+
+// ending is a Service that takes long to end.
+type ending struct {
+	http.Handler
+	released chan struct{}
+}
+
+func (e ending) Run(ctx context.Context) error {
+	<-ctx.Done()
+	<-e.released
+	return nil
+}
+
+func (ending) log() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// A server that ends takes no client while a read of its own ends: he would be sent away at once.
+func TestAServerThatEndsTakesNoMoreClients(t *testing.T) {
+	e := ending{http.NotFoundHandler(), make(chan struct{})}
+	server, err := Listen("127.0.0.1:0", e)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx) }()
+	cancel()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", server.Addr())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	}, time.Minute, 10*time.Millisecond)
+	close(e.released)
+	require.NoError(t, <-done)
 }

@@ -34,14 +34,13 @@ const (
 type paths struct {
 	records Records
 	kafka   gate
-	turns   chan struct{}
+	turns   *fairQueue
 	reading singleflight.Group
 	kept    *lru.Cache[schemas.Coordinates, *schemas.SwingPath]
 }
 
 func (p *paths) init(cfg Config) (err error) {
-	// guard: api: few swings are read at a time | pathsAtATime -> 100
-	p.records, p.turns = cfg.Records, make(chan struct{}, pathsAtATime)
+	p.records, p.turns = cfg.Records, &cfg.turns.swings
 	p.kafka.name, p.kafka.log = "Kafka", cfg.Log
 	p.kept, err = lru.New[schemas.Coordinates, *schemas.SwingPath](pathsKept)
 	return err
@@ -57,7 +56,9 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 		return path, nil
 	}
 	// The read does not end with the request that began it, because others share it.
-	read := func() (any, error) { return p.read(shared(ctx), at) }
+	// guard: api: clients read swings in turn | requesterIn(ctx) -> requester{}
+	client := requesterIn(ctx)
+	read := func() (any, error) { return p.read(shared(ctx), client, at) }
 	done := p.reading.DoChan(fmt.Sprint(at), read)
 	defer stepAside(ctx)()
 	select {
@@ -69,7 +70,11 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 	}
 }
 
-func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
+// read reads the path for the client that asked first. Clients take turns, so that one who asks for many
+// swings leaves room for others.
+func (p *paths) read(
+	ctx context.Context, client requester, at schemas.Coordinates,
+) (path *schemas.SwingPath, err error) {
 	defer func() {
 		// This runs in a goroutine of its own, where no middleware recovers.
 		// guard: api: a record that panics is no other's undoing | recover() -> any(nil)
@@ -78,13 +83,13 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 			path, err = nil, fmt.Errorf("reading a swing panicked: %v", v)
 		}
 	}()
-	tooLate := time.After(pathWait)
-	select {
-	case p.turns <- struct{}{}:
-		defer func() { <-p.turns }()
-	case <-tooLate:
+	soon, cancel := context.WithTimeout(ctx, pathWait)
+	defer cancel()
+	if p.turns.acquire(soon, client, ahead) != nil {
 		return nil, errPathsBusy
 	}
+	began := time.Now()
+	defer func() { p.turns.release(client, time.Since(began)) }()
 	// guard: api: a Kafka that has failed is left alone | p.kafka.ask( -> (&gate{log: p.kafka.log}).ask(
 	err = p.kafka.ask(ctx, pathTimeout, func(ctx context.Context) (err error) {
 		path, err = p.records.SwingPath(ctx, at)

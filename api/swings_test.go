@@ -215,3 +215,25 @@ func TestLastSwings(t *testing.T) {
 	require.Equal(t, []any{"memory", true}, []any{body["source"], body["stale"]})
 	k.get(503, opSwings, fmt.Sprintf("/v1/swings?ids=%d", 7))
 }
+
+// slowRecords take a third of a second each.
+type slowRecords struct{}
+
+func (slowRecords) SwingPath(context.Context, schemas.Coordinates) (*schemas.SwingPath, error) {
+	time.Sleep(300 * time.Millisecond) // tidy: in a bubble of synctest
+	return &schemas.SwingPath{}, nil
+}
+
+// guard: api: clients read swings in turn
+func TestOneWhoReadsManySwingsHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := swinging(40)
+		k := newAsker(t, s, func(c *Config) { c.Records = slowRecords{} })
+		for i := range 39 {
+			go k.ask(pathOf(s.rows[i]))
+		}
+		synctest.Wait()
+		require.Equal(t, 200, k.from("192.0.2.2:1", pathOf(s.rows[39])).Code)
+		time.Sleep(10 * time.Second) // tidy: in a bubble of synctest
+	})
+}

@@ -33,6 +33,7 @@ type turns struct {
 	firsts     fairQueue // first reads of Postgres for streams
 	feed       fairQueue // reads of the feed of changes
 	letters    fairQueue // reads of one dead letter
+	swings     fairQueue // reads of swings from Kafka
 }
 
 // Places of the queues. storePlaces is the number of connections to Postgres.
@@ -55,6 +56,8 @@ func newTurns() *turns {
 		// guard: changes: few clients read the feed at a time | {alone: pageLoads, shared: 1, total: pageLoads} -> {alone: 100, shared: 100, total: 100}
 		feed:    fairQueue{alone: pageLoads, shared: 1, total: pageLoads},
 		letters: fairQueue{alone: 1, shared: 1, total: 1},
+		// guard: api: few swings are read at a time | {alone: pathsAtATime, shared: pathsAtATime / 2, total: pathsAtATime} -> {alone: 100, shared: 100, total: 100}
+		swings: fairQueue{alone: pathsAtATime, shared: pathsAtATime / 2, total: pathsAtATime},
 	}
 }
 
