@@ -73,7 +73,7 @@ func (p Postgres) hasTwoPasswords() bool {
 	}
 	hasOwn := hideUser(text) != text
 	// An @ behind the host, as in ?user=me@corp, is that of no password.
-	// guard: config: an @ in the parameters is no password | err == nil && u.Host != "" -> false
+	// guard: config: an @ in the parameters is no password | u.Host != "" -> u.Host == ""
 	if u, err := url.Parse(text); err == nil && u.Host != "" {
 		_, hasOwn = u.User.Password()
 	}
