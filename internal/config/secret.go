@@ -39,7 +39,7 @@ func (c Command) String() string {
 	switch {
 	case strings.Contains(name, "="): // a variable before the command
 		return hidden
-	// guard: config: the words of a command are hidden | rest != "" -> false
+	// guard: config: the words of a command are hidden | rest != "" -> rest == " "
 	case rest != "":
 		return name + " " + hidden
 	}
