@@ -290,6 +290,16 @@ func TestGamesThatLackInnings(t *testing.T) {
 	require.Empty(t, abnormal(Judge(factsOfAll(alone), "")))
 }
 
+// guard: quality: a game with pitches at two venues is one game
+func TestAPitchWithTheVenueOfAnotherGameMakesNoGame(t *testing.T) {
+	games := week(t, 1, 2, simulate.Options{Seed: 54})
+	games["778001"][40].Venue = games["778002"][0].Venue
+	r := Judge(factsOfAll(games), "2025-04-01")
+	require.Empty(t, abnormal(r), "its game lacks nothing")
+	require.EqualValues(t, 2, r.Games)
+	require.EqualValues(t, 2, judged(r, IncompleteGames, everywhere, "").Of)
+}
+
 func TestOneGameIsJudgedAsItsDay(t *testing.T) {
 	games := week(t, 8, 3, simulate.Options{Seed: 55})
 	facts := factsOfAll(games)

@@ -24,12 +24,13 @@ const (
 
 // completeness returns one finding about all games, and one for each incomplete game.
 func completeness(j *judge) []schemas.QualityFinding {
+	games := whole(j.games)
 	all := schemas.QualityFinding{
-		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)),
+		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(games)),
 		Limit: "none may lack an inning", What: "games that lack innings or pitches",
 	}
 	var out []schemas.QualityFinding
-	for _, g := range j.games {
+	for _, g := range games {
 		missing := lacks(g, j.newest)
 		if len(missing) == 0 {
 			continue
@@ -48,6 +49,27 @@ func completeness(j *judge) []schemas.QualityFinding {
 		all.Do = "see the games below"
 	}
 	return append([]schemas.QualityFinding{all}, out[:min(len(out), mostVenues)]...)
+}
+
+// whole puts the facts of each game together, which has those of several venues when a pitch was sent with a
+// wrong one. The venue is that of most pitches. Only what lacks reads is put together.
+func whole(facts []*schemas.QualityFacts) (games []*schemas.QualityFacts) {
+	at, most := map[schemas.Text]*schemas.QualityFacts{}, map[schemas.Text]int64{}
+	for _, f := range facts {
+		g := at[f.GamePK]
+		if g == nil || f.GamePK == "" {
+			g = &schemas.QualityFacts{GamePK: f.GamePK, Innings: map[int16]int64{}}
+			at[f.GamePK], games = g, append(games, g)
+		}
+		if f.Pitches > most[f.GamePK] || g.Venue == "" {
+			g.Venue, most[f.GamePK] = f.Venue, f.Pitches
+		}
+		g.Pitches, g.Last = g.Pitches+f.Pitches, max(g.Last, f.Last)
+		for inning, n := range f.Innings {
+			g.Innings[inning] += n
+		}
+	}
+	return games
 }
 
 // lacks returns what a game lacks. During the game it looks only at the innings before the newest one. newest

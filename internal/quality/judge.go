@@ -244,11 +244,15 @@ func (p *part) add(f *schemas.QualityFacts) {
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
 }
 
-func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) (n int64) {
+func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) int64 {
+	games := map[schemas.Text]bool{}
 	for _, g := range j.games {
-		n += count(is(g))
+		// guard: quality: a game with pitches at two venues is one game | g.GamePK -> g.GamePK + g.Venue
+		if is(g) {
+			games[g.GamePK] = true
+		}
 	}
-	return n
+	return int64(len(games))
 }
 
 func (j *judge) venueList() []schemas.QualityVenue {
