@@ -18,6 +18,7 @@ import (
 )
 
 // guard: replay: of two equal ones that begin at once, one is refused
+// guard: replay: of two that read as the target's group, one is refused
 func TestOfTwoEqualReplaysThatBeginAtOnceOneIsRefused(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream_better"})
@@ -25,7 +26,7 @@ func TestOfTwoEqualReplaysThatBeginAtOnceOneIsRefused(t *testing.T) {
 	t.Cleanup(store.Close) // after the locks are free, which are transactions of its pool
 	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
-	begin := func(from string) error {
+	begin := func(from, game string) error {
 		admin := kadm.NewClient(testkit.KafkaClient(t, cluster))
 		seeds := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
 		r := &replay{
@@ -37,6 +38,7 @@ func TestOfTwoEqualReplaysThatBeginAtOnceOneIsRefused(t *testing.T) {
 			raw:   archive.NewTopic(seeds, admin, testkit.RawTopic, ""),
 			books: pgbooks.New(store.DB()), replays: pgbooks.NewReplays(store.DB()),
 		}
+		r.o.Game = game
 		t.Cleanup(r.close)
 		r.o.From, err = ParsePlace(from)
 		require.NoError(t, err)
@@ -44,12 +46,21 @@ func TestOfTwoEqualReplaysThatBeginAtOnceOneIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		err := r.find(t.Context())
 		r.targetStore = nil // all share it
+		if err != nil {
+			r.close() // a lock holds one of the pool's four connections
+		}
 		return err
 	}
-	require.NoError(t, begin(Start))
+	require.NoError(t, begin(Start, ""))
 	// The other process has looked for an unfinished replay before the first had stored its own.
 	_, err = store.DB().Pool.Exec(t.Context(), `UPDATE pitchstream_better.replays SET finished_at = now()`)
 	require.NoError(t, err)
-	require.EqualError(t, begin(Start), "a replay into better from start to end is under way in another process")
-	require.NoError(t, begin("0:0,1:0,2:0"))
+	require.EqualError(t, begin(Start, ""), "a replay into better from start to end is under way in another process")
+	require.EqualError(t, begin("0:0,1:0,2:0", ""), "another replay that the processors of better continue "+
+		"behind is under way in another process")
+	var stored int
+	const count = `SELECT count(*) FROM pitchstream_better.replays`
+	require.NoError(t, store.DB().Pool.QueryRow(t.Context(), count).Scan(&stored))
+	require.Equal(t, 1, stored, "a refused one is not left unfinished")
+	require.NoError(t, begin(Start, "745804"), "one with a group of its own")
 }

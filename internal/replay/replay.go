@@ -216,7 +216,8 @@ func (r *replay) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found == nil {
+	begun := found == nil
+	if begun {
 		if found, err = r.begin(ctx); err != nil {
 			return err
 		}
@@ -226,7 +227,13 @@ func (r *replay) find(ctx context.Context) error {
 		r.log.Info("replay continues", "id", found.ID, "into", r.o.Target.Name, "records so far", records)
 	}
 	r.state = *found
-	return r.lock(ctx, "replay/"+found.ID, "replay "+found.ID)
+	switch {
+	case r.hasOwnGroup():
+		return r.lock(ctx, "replay/"+found.ID, "replay "+found.ID)
+	case begun:
+		return nil
+	}
+	return r.lockGroup(ctx)
 }
 
 // spec is what was asked for, as it is stored with a replay.
@@ -295,8 +302,20 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 	state := &schemas.ReplayState{ID: id, Spec: r.o.spec(), Group: group, Parts: parts}
 	if asTarget {
 		state.Group = r.o.Target.Group
+		// Locked before the replay is stored, so that a refused one leaves nothing unfinished.
+		// guard: replay: of two that read as the target's group, one is refused | r.lockGroup(ctx) -> error(nil)
+		if err := r.lockGroup(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return state, r.replays.Begin(ctx, *state)
+}
+
+// lockGroup keeps other replays from the target's group, and other processes from this one: their readers
+// would have the names of these.
+func (r *replay) lockGroup(ctx context.Context) error {
+	return r.lock(ctx, "replay/as/"+r.o.Target.Group, "another replay that the processors of "+
+		r.o.Target.Name+" continue behind")
 }
 
 // refuseBesideProcessors returns an error if processors feed the target, because they read from its position
