@@ -4,6 +4,8 @@
 TAGS := synctests
 # How many pitches the long test simulates.
 SOAK_PITCHES ?= 20000
+# How many pitches a season has that is brought in from an archive: 600,000 need 60 GB of disk.
+SEASON_PITCHES ?= 600000
 # How many pitches the long kill test simulates, how often it kills a processor, and how often a server fails meanwhile.
 CRASH_PITCHES ?= 200000
 CRASH_KILLS ?= 100
@@ -18,7 +20,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m snapshot image images chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least season rebuild-1m snapshot image images chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -96,6 +98,9 @@ matrix-slice: ## the oldest and the newest versions, with the stream vectors onl
 
 load: ## how soon and to how many the API answers, and two processors against one; wants the machine for itself
 	PITCHSTREAM_LOAD=1 go test -count=1 -timeout 20m -v ./test/load
+
+season: ## bring a season in from an archive on an S3 server, beside a live game, with kills (SEASON_PITCHES)
+	PITCHSTREAM_SEASON_PITCHES=$(SEASON_PITCHES) go test -tags $(TAGS) -count=1 -timeout 4h -run TestASeasonFromTheArchive -v ./test/load
 
 at-least: ## 1,000 reads of what was just written, while processors and Redis are killed
 	PITCHSTREAM_ATLEAST_RUNS=1000 go test -count=1 -timeout 20m -run TestNoWriterReadsLessThanItWrote -v ./test/crash

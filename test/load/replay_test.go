@@ -43,7 +43,7 @@ func TestReplayBesideALiveGame(t *testing.T) {
 	}
 	w.Start()
 	w.WaitCaughtUp()
-	l := &live{w: w, pitches: pitches, seen: map[string][]time.Time{}}
+	l := &live{w: w, pitches: pitches, seen: map[string][]time.Time{}, long: liveFor}
 	l.reader, err = redissink.OpenReader(redissink.Config{URL: "redis://" + w.Redis, Prefix: w.Name + ":"})
 	require.NoError(t, err)
 	defer l.reader.Close()
@@ -70,11 +70,7 @@ func next(t *testing.T, s *simulate.Simulator, n int) (records []*kgo.Record) {
 	for range n {
 		m, ok := s.Next()
 		require.True(t, ok)
-		r := &kgo.Record{Key: m.Key, Value: m.Value}
-		for _, h := range m.Headers {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-		}
-		records = append(records, r)
+		records = append(records, record(m))
 	}
 	return records
 }
@@ -106,6 +102,8 @@ type live struct {
 	reader  *redissink.Reader
 	mu      sync.Mutex
 	seen    map[string][]time.Time // by the field of applied: when each offset was readable
+	long    time.Duration          // of a measurement
+	sent    int64
 }
 
 // latency is from the send to when it is readable in Redis.
@@ -114,7 +112,7 @@ type latency struct{ p50, p99, max time.Duration }
 func (l latency) String() string { return fmt.Sprintf("p50 %v, p99 %v, max %v", l.p50, l.p99, l.max) }
 
 func (l *live) timed() latency {
-	times := l.play(int(liveFor.Seconds() * livePerSec))
+	times := l.play(int(l.long.Seconds() * livePerSec))
 	slices.Sort(times)
 	at := func(share float64) time.Duration {
 		return times[int(share*float64(len(times)-1))].Round(100 * time.Microsecond)
@@ -133,6 +131,7 @@ func (l *live) play(n int) (times []time.Duration) {
 	tick := time.NewTicker(time.Second / livePerSec)
 	defer tick.Stop()
 	records, sent := next(t, l.pitches, n), make([]time.Time, n)
+	l.sent += int64(n)
 	var acked sync.WaitGroup
 	for i, r := range records {
 		<-tick.C
