@@ -147,19 +147,21 @@ func (d *decoder) readObjects(o *objects, i int, read func(d *decoder, i, n int)
 		return end
 	}
 	n := 0
+	o.place.From = i
 	for i = jsonscan.FirstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = jsonscan.NextElement(d.b, i) {
 		switch {
 		case d.b[i] == '{':
 			i = read(d, i, n)
 		default:
 			if !o.wrong {
-				*o = objects{wrong: true, at: n}
+				o.wrong, o.at = true, n
 			}
 			i = jsonscan.SkipValue(d.b, i, 2)
 		}
 		n++
 	}
-	return jsonscan.AfterBracket(i)
+	o.place.To = jsonscan.AfterBracket(i)
+	return o.place.To
 }
 
 // member moves from a name's quote to the member's value. The name is valid until the next call.

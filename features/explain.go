@@ -73,7 +73,7 @@ func Explain(rec schemas.Record, limits Limits) (e Explanation) {
 	observed := func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 		h := readHeaders(rec.Headers)
 		e.Headers = h.readings()
-		return transform(rec, limits, &e)
+		return transform(rec, limits, &e, nil)
 	}
 	e.Change, e.Rejection = recovered(rec, limits, observed)
 	return e

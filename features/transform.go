@@ -57,15 +57,31 @@ type Limits struct {
 // use.
 func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	return recovered(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
-		return transform(rec, limits, nil)
+		return transform(rec, limits, nil, nil)
 	})
+}
+
+// Places are where the tracks of ball and bat are in a record's value. They are nearly all of its bytes, so
+// another reader of the value can jump over them.
+type Places [2]Place
+
+// Place is an array of the value, from its opening bracket up to behind its closing one. Both are 0 where
+// there is none.
+type Place struct{ From, To int }
+
+// TransformPlaced is Transform, and returns the places of the tracks in the value of a measured pitch.
+func TransformPlaced(rec schemas.Record, limits Limits) (c schemas.Change, at Places, rej *Rejection) {
+	c, rej = recovered(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+		return transform(rec, limits, nil, &at)
+	})
+	return c, at, rej
 }
 
 // transform runs the checks in the order of the specification (section 5, what is not a row), because the
 // first fault names the dead letter's code. Size and headers come first, so that a record refused for them
 // costs no decoding. e observes each stage for Explain; Transform passes nil, on which every observation is a
-// no-op.
-func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Change, *Rejection) {
+// no-op. at receives the places of the tracks, if it is not nil.
+func transform(rec schemas.Record, limits Limits, e *Explanation, at *Places) (schemas.Change, *Rejection) {
 	if rej := checkSize(rec.Size(), limits); rej != nil {
 		return schemas.Change{}, rej
 	}
@@ -76,7 +92,7 @@ func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Chang
 	}
 	change, rej := h.envelope(rec)
 	if rej == nil && change.Op == schemas.OpUpsert {
-		change.Row, rej = measure(rec, &h, e)
+		change.Row, rej = measure(rec, &h, e, at)
 	}
 	if rej != nil {
 		return schemas.Change{}, rej
@@ -88,9 +104,12 @@ func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Chang
 }
 
 // measure returns the row of a measured pitch, with a decoder from the pool.
-func measure(rec schemas.Record, h *headers, e *Explanation) (*schemas.Row, *Rejection) {
+func measure(rec schemas.Record, h *headers, e *Explanation, at *Places) (*schemas.Row, *Rejection) {
 	d := decoders.Get().(*decoder)
 	row, rej := measureWith(d, rec, h, e)
+	if at != nil {
+		*at = Places{d.samplesBall.place, d.samplesBat.place}
+	}
 	d.release() // not deferred: after a panic the scratch is in an unknown state, and must not be pooled
 	return row, rej
 }

@@ -95,6 +95,8 @@ type objects struct {
 	wrong bool
 	// at is the first element that is no object, −1 if the member is no array. It counts only if wrong is set.
 	at int
+	// place is where the array is in the value; zero for anything else.
+	place Place
 }
 
 // check returns the rejection of an invalid member, nil for a valid one.
