@@ -25,6 +25,9 @@ type QualityFacts struct {
 	Present map[string]int64            `json:"present,omitempty"`
 	Words   map[string]map[string]int64 `json:"words,omitempty"`
 
+	// Members are counted from the records of the game, where a processor did so, and are stored by themselves.
+	Members *MemberProfile `json:"-"`
+
 	// EventToRecordS is the delay from a pitch to its record, RecordToRowS that from the record to its row.
 	EventToRecordS QualityDelay `json:"event_to_record_s"`
 	RecordToRowS   QualityDelay `json:"record_to_row_s"`
@@ -94,8 +97,8 @@ type QualityVenue struct {
 type QualityFinding struct {
 	Check    string       `json:"check" doc:"The section of docs/QUALITY.md about it"`
 	Venue    string       `json:"venue" doc:"The venue, or all"`
-	Item     string       `json:"item" doc:"The column, issue, game or stage that it is about; empty where there is none"`
-	Unit     string       `json:"unit" doc:"share (0 to 1), mph, s, pitches, or the unit of the column"`
+	Item     string       `json:"item" doc:"The column, issue, game, stage or path of the record that it is about; empty where there is none"`
+	Unit     string       `json:"unit" doc:"share (0 to 1), mph, s, pitches, rms (of numbers), or the unit of the column"`
 	Value    float64      `json:"value" doc:"The figure of the day, in the unit"`
 	Baseline Opt[float64] `json:"baseline" doc:"The same over the baseline days; null where there is none"`
 	Limit    string       `json:"limit" doc:"When it is abnormal, in words"`

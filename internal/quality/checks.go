@@ -38,6 +38,10 @@ const (
 	MissingValues   = "missing_values"
 	NewValues       = "new_values"
 	StrayDates      = "stray_dates"
+	LostPaths       = "lost_paths"
+	NewPaths        = "new_paths"
+	PathKinds       = "path_kinds"
+	PathScale       = "path_scale"
 )
 
 // check is a share that is judged. It is abnormal if it exceeds its baseline by points, or the ceiling while

@@ -8,6 +8,7 @@
 //	shift.go     the means of columns against their baselines, of all venues and of each
 //	units.go     the unit that shifted values look like
 //	games.go     games that lack innings
+//	members.go   the paths of the records: lost, new, of another kind or size
 //	drift.go     a venue's bat speeds against each batter's own
 //	robust.go    the robust statistics that drift.go uses
 //

@@ -42,7 +42,7 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 		r.AsOf = schemas.Some(max(r.AsOf.Value, g.Last))
 	}
 	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(),
-		completeness(j), missingValues(j), newWords(j), strayDates(j))
+		completeness(j), missingValues(j), newWords(j), strayDates(j), members(j))
 	slices.SortStableFunc(r.Findings, func(a, b schemas.QualityFinding) int {
 		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)),
 			cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))

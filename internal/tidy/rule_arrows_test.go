@@ -52,6 +52,7 @@ var rooms = []room{
 	{path: "internal/schemaregistry", inside: []string{"schemas", "features"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/archive", "internal/kafkaread", "internal/schemaregistry", "internal/terminal", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/qualityrun", inside: []string{"schemas", "internal/quality", "internal/terminal", "sink/pgsink"}, outside: all},
+	{path: "internal/memberprofile", inside: []string{"schemas", "features"}},
 	{path: "internal/scoring", inside: []string{"schemas"}, outside: all},
 	{path: "internal/recommend", inside: []string{"schemas"}},
 	{path: "internal/drift", inside: []string{"schemas"}},

@@ -4151,7 +4151,7 @@ export interface components {
              * @description Games of the day above the baseline, or with the fault
              */
             games_affected: number;
-            /** @description The column, issue, game or stage that it is about; empty where there is none */
+            /** @description The column, issue, game, stage or path of the record that it is about; empty where there is none */
             item: string;
             /** @description When it is abnormal, in words */
             limit: string;
@@ -4165,7 +4165,7 @@ export interface components {
              * @description Standard errors from the baseline; null where it has none
              */
             score: number | null;
-            /** @description share (0 to 1), mph, s, pitches, or the unit of the column */
+            /** @description share (0 to 1), mph, s, pitches, rms (of numbers), or the unit of the column */
             unit: string;
             /**
              * Format: double
