@@ -73,6 +73,12 @@ var (
 		"column", "venue")
 	qNewWord = desc("column_new_value_ratio",
 		"Share of the current day's rows with a value that no baseline day has.", "column", "value")
+	qPath = desc("path_ratio",
+		"Share of the current day's records with a path that is lost, new, or of another kind.",
+		"check", "path", "venue")
+	qBasePath = desc("path_baseline_ratio", "The same share over the baseline days.", "check", "path", "venue")
+	qScale    = desc("path_scale_factor", "How many times as large as before the numbers of a path are.",
+		"path", "venue")
 	qStray = desc("stray_date_pitches",
 		"Pitches dated far from their game, or after the newest day of the stream.")
 	qDelay = desc("delay_seconds",
@@ -176,6 +182,12 @@ func (g gauges) finding(f *schemas.QualityFinding) {
 	case f.Check == "new_values":
 		column, word, _ := strings.Cut(f.Item, "=")
 		g.set(qNewWord, f.Value, column, word)
+	case f.Check == "lost_paths" || f.Check == "new_paths" || f.Check == "path_kinds":
+		// guard: metrics: an alert names the path | f.Item, f.Venue -> "", f.Venue
+		g.set(qPath, f.Value, f.Check, f.Item, f.Venue)
+		g.opt(qBasePath, f.Baseline, f.Check, f.Item, f.Venue)
+	case f.Check == "path_scale":
+		g.set(qScale, f.Value/f.Baseline.Value, f.Item, f.Venue)
 	case f.Check == "stray_dates":
 		g.set(qStray, f.Value)
 	case f.Unit == "share":

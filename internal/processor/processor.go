@@ -30,9 +30,11 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/memberprofile"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/scoring"
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
@@ -73,8 +75,10 @@ type Options struct {
 	Breaker        consumer.BreakerLimits
 	// ChangesKept and MostChanges bound the feed of changes: how long one is kept, 0: 7 days, and how many are,
 	// 0: two million.
-	ChangesKept     time.Duration
-	MostChanges     int64
+	ChangesKept time.Duration
+	MostChanges int64
+	// Members counts the members of the records that are processed; nil: they are not counted.
+	Members         *memberprofile.Counter
 	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
 	DriftInterval   time.Duration // time between two searches for drift of mechanics; 0: never
 
@@ -156,6 +160,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	refits := &refitsKeeper{store: store, metrics: watch.Metrics.Refits(), log: o.Log}
 	helpers = append(helpers, onceMigrated(forgetter.Run), onceMigrated(refits.Run))
+	if o.QualityInterval > 0 {
+		o.Members = memberprofile.New(time.Now)
+	}
 	if o.QualityInterval > 0 || o.DriftInterval > 0 {
 		// Connections of their own, because a batch must not wait for them.
 		own, err := o.OpenStore()
@@ -195,7 +202,7 @@ func Run(ctx context.Context, o Options) error {
 func (o Options) keepers(store *pgsink.Sink, metrics *obs.Metrics) (all []func(context.Context) error) {
 	if o.QualityInterval > 0 {
 		k := &qualityKeeper{store: store, metrics: metrics.Quality(), every: o.QualityInterval, log: o.Log}
-		all = append(all, k.Run)
+		all = append(all, k.Run, NewMembersKeeper(store, o.Members, o.Log).Run)
 	}
 	if o.DriftInterval > 0 {
 		k := &mechanicsKeeper{store: store, metrics: metrics.Mechanics(), every: o.DriftInterval, log: o.Log}
@@ -237,7 +244,11 @@ func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.
 		PollMaxRecords: o.PollMaxRecords, FetchMaxBytes: o.FetchMaxBytes, SessionTimeout: o.SessionTimeout,
 		IsScaledIn: o.leaves(), AcceptGap: o.AcceptGap, Breaker: o.Breaker, Log: o.Log, Observer: watch,
 	}
-	if o.Registry != nil {
+	switch {
+	case o.Members != nil:
+		// guard: members: a processor counts the members of its records | instead
+		cfg.Transform = o.transformCounted
+	case o.Registry != nil:
 		cfg.Transform = o.Registry.Transform
 	}
 	pause := backoff.NewExponentialBackOff()
@@ -257,6 +268,13 @@ func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.
 		return cfg, nil
 	}
 	return cfg, err
+}
+
+// transformCounted is features.Transform of a record, as its schema says, whose members are counted.
+func (o Options) transformCounted(
+	ctx context.Context, rec schemas.Record, limits features.Limits,
+) (schemas.Change, *features.Rejection, error) {
+	return o.Registry.TransformWith(ctx, rec, limits, o.Members.Transform)
 }
 
 // isUnavailable reports whether a Kafka error means that no broker answers, so that waiting may help.

@@ -33,6 +33,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/memberprofile"
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -353,13 +354,16 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 		shared.Keep = r.o.keep
 	}
 	keeper := redissink.NewKeeper(r.redis, r.books, redissink.Hooks{})
+	// guard: members: a replay counts the members of its records | memberprofile.New(time.Now) -> nil
+	r.o.Processor.Members = memberprofile.New(time.Now)
+	members := processor.NewMembersKeeper(r.targetStore, r.o.Processor.Members, r.log)
 	view := projection{keeper, r.hasOwnGroup()}
 	err = lifecycle.Run(ctx, func(ctx context.Context) (err error) {
 		if reached, err = r.runReaders(ctx, shared, view, pace); reached {
 			awaitRedis(ctx, keeper)
 		}
 		return err
-	}, keeper.Run, pace.watch)
+	}, keeper.Run, pace.watch, members.Run)
 	return reached, err
 }
 

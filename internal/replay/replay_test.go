@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -145,6 +146,34 @@ func TestRunReadsWhatIsGoneFromTheArchive(t *testing.T) {
 	n := int64(0)
 	dead.Each(func(o kadm.ListedOffset) { n += o.Offset })
 	require.GreaterOrEqual(t, n, int64(60))
+}
+
+// The gates of a backfill judge what a replay read, so its counts are stored when it ends.
+// guard: members: a replay counts the members of its records
+func TestAReplayStoresTheMembersOfItsRecords(t *testing.T) {
+	o, client := openReplay(t)
+	for i := range 12 {
+		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Key: []byte("G"), Value: fmt.Appendf(nil,
+			`{"summary_acts": {"pitch": {"type": "Slider", "eventId": "%d"}}}`, i)}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	var err error
+	o.From, err = ParsePlace("start")
+	require.NoError(t, err)
+	o.To, err = ParsePlace("end")
+	require.NoError(t, err)
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+	store, err := o.Processor.OpenStore()
+	require.NoError(t, err)
+	defer store.Close()
+	var records, typed int
+	require.NoError(t, store.DB().Pool.QueryRow(t.Context(), `
+		SELECT (profile ->> 'records')::int, (profile #>> '{paths,summary_acts.pitch.type,kinds,text,n}')::int
+		FROM pitchstream.quality_members`).Scan(&records, &typed))
+	require.Equal(t, 12, records)
+	require.Equal(t, 12, typed)
 }
 
 // openReplay returns the options of a replay into live, on topics without records, and a client of Kafka.

@@ -52,11 +52,21 @@ type schema struct {
 func (c *Client) Transform(
 	ctx context.Context, rec schemas.Record, limits features.Limits,
 ) (schemas.Change, *features.Rejection, error) {
+	return c.TransformWith(ctx, rec, limits, features.Transform)
+}
+
+// Core is features.Transform, or one that does more with the record.
+type Core func(rec schemas.Record, limits features.Limits) (schemas.Change, *features.Rejection)
+
+// TransformWith is Transform with the given core.
+func (c *Client) TransformWith(
+	ctx context.Context, rec schemas.Record, limits features.Limits, core Core,
+) (schemas.Change, *features.Rejection, error) {
 	plain, fault, err := c.Plain(ctx, rec, limits)
 	if err != nil {
 		return schemas.Change{}, nil, err
 	}
-	change, rejection := features.Transform(plain, limits)
+	change, rejection := core(plain, limits)
 	switch {
 	case rejection == nil:
 	case fault != "" && rejection.Code == schemas.CodeMalformedJSON:

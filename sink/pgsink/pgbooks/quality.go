@@ -144,6 +144,9 @@ func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]sch
 				AND (quality_games.day < newest.day - $2::int OR $1 <> '' AND quality_games.day > newest.day) AND pitches > 0
 			ORDER BY quality_games.day LIMIT 500))
 		SELECT facts FROM found ORDER BY day, game_key, venue`, last, days)
+	if err == nil {
+		err = b.attachMembers(ctx, facts)
+	}
 	return facts, pg.Wrap("quality", err)
 }
 

@@ -1,0 +1,49 @@
+package processor
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/memberprofile"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// A processor that ends stores what it counted since the last time.
+// guard: members: the last counts of a process are stored
+func TestTheLastMembersAreStored(t *testing.T) {
+	store := filledStore(t)
+	counter := memberprofile.New(nil)
+	k := NewMembersKeeper(store, counter, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	k.cycle(ctx)
+	cancel()
+	rec := schemas.Record{Key: []byte("G"), Value: []byte(`{"summary_acts": {"pitch": {"type": "Slider"}}}`)}
+	_, rejection := counter.Transform(rec, features.Limits{})
+	require.Nil(t, rejection)
+	require.NoError(t, k.Run(ctx))
+	var records int
+	require.NoError(t, store.DB().Pool.QueryRow(t.Context(),
+		`SELECT (profile ->> 'records')::int FROM pitchstream.quality_members WHERE game_key = 'G'`).Scan(&records))
+	require.Equal(t, 1, records)
+}
+
+// guard: members: a processor counts the members of its records
+func TestAProcessorCountsTheMembersOfItsRecords(t *testing.T) {
+	o := runnable(t, "postgres://nobody@"+testkit.FreeAddr()+"/none?sslmode=disable")
+	o.Members = memberprofile.New(nil)
+	cfg, err := o.ConsumerConfig(t.Context(), NewObserver(o.Log, nil))
+	require.NoError(t, err)
+	rec := schemas.Record{Key: []byte("G"), Value: []byte(`{"summary_acts": {"pitch": {"type": "Slider"}}}`)}
+	change, rejection, err := cfg.Transform(t.Context(), rec, features.Limits{})
+	require.NoError(t, err)
+	require.Nil(t, rejection)
+	require.EqualValues(t, "Slider", change.Row.PitchType)
+	parts := o.Members.Take()
+	require.Len(t, parts, 1)
+	require.Equal(t, "G", parts[0].Key.Game)
+}
