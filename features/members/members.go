@@ -39,9 +39,10 @@ type Member struct {
 type Span struct{ From, To int }
 
 const (
-	// MaxPathBytes bounds a path, and MaxMembers the pairs of path and kind of one record.
+	// MaxPathBytes bounds a path.
 	MaxPathBytes = 200
-	MaxMembers   = 512
+	// MaxMembers bounds the pairs of path and kind of one record.
+	MaxMembers = 512
 	// maxDepth bounds the brackets that are open around a path.
 	maxDepth = 16
 	// elements is how many of an array are looked at, because all elements have the same members.
