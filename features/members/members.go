@@ -53,6 +53,10 @@ const (
 
 // Walker lists the members of records, one after the other. It keeps their paths, so that a record like the
 // ones before costs no allocation. One goroutine uses it at a time.
+//
+// The paths form a tree, and the walk goes down the tree as it goes into the record. A path that is met for
+// the first time becomes a node. Nothing bounds the names that a producer may send, so the tree is dropped
+// between two records once it has too many nodes; the next record builds it again.
 type Walker struct {
 	b     []byte
 	long  [2]Span
@@ -139,7 +143,8 @@ func (w *Walker) value(n *node, i, depth int) int {
 	return jsonscan.SkipValue(b, i, depth)
 }
 
-// add lists a path with a kind, once in a record.
+// add lists a path with a kind, once in a record. The record's number on the node is what tells a path that
+// this record had before from one that only earlier records had. So nothing has to be cleared in between.
 func (w *Walker) add(n *node, m Member) {
 	if len(w.found) >= MaxMembers {
 		w.isFull = true
@@ -218,7 +223,8 @@ func (w *Walker) array(n *node, i, depth int) int {
 	return jsonscan.AfterBracket(i)
 }
 
-// end returns where the array at i ends, 0 if that is not known.
+// end returns where the array at i ends, 0 if that is not known. There are two such arrays at most, so they
+// are compared one by one.
 func (w *Walker) end(i int) int {
 	for _, s := range w.long {
 		if s.From == i && s.To > i {
