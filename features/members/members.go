@@ -27,7 +27,8 @@ const (
 	Kinds
 )
 
-// Member is a path of a record with the first of its values of one kind.
+// Member is a path of a record with one kind of value that it has there. A path with several kinds is listed
+// once with each. It carries the first value of that kind.
 type Member struct {
 	Path   string
 	Kind   Kind
@@ -104,6 +105,10 @@ func (w *Walker) Walk(value []byte, long [2]Span) (list []Member, others int, ok
 
 // A track's end comes from the core, which has read the record just before. Without it, moving over the
 // samples of a swing would cost as much as all else that is done with the record.
+
+// A value is listed under the path of its node, with its kind. Numbers and texts are kept, because a path that
+// goes on under another name, or in another unit, is known by them. Where an array repeats a path in one
+// record, the first value of each kind stands for all: shares of records are counted, not of elements.
 
 // value lists a value and what is below it, and returns the cursor behind it. A nil node is beyond a bound.
 func (w *Walker) value(n *node, i, depth int) int {
@@ -234,7 +239,8 @@ func (w *Walker) end(i int) int {
 	return 0
 }
 
-// skip moves over a value that is not listed.
+// skip moves over a value that is not listed: beyond a bound, or in a record that has too many members. It
+// must not cost more than the record itself did, so it jumps over tracks, too.
 func (w *Walker) skip(i, depth int) int {
 	if end := w.end(i); end > 0 {
 		return end
@@ -252,6 +258,8 @@ func (w *Walker) member(n *node, name []byte) *node {
 	if isDigits(name) {
 		name = []byte{'*'}
 	}
+	// The map is asked only where the order differs from the last record's. Such is the case after a member that
+	// only some records have, or where a producer writes its members in any order.
 	m, isKnown := n.byName[string(name)]
 	if !isKnown {
 		// guard: members: a path has a bound | len(n.path)+len(name) >= MaxPathBytes -> false
