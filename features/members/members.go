@@ -106,8 +106,8 @@ func (w *Walker) Walk(value []byte, long [2]Span) (list []Member, others int, ok
 // A track's end comes from the core, which has read the record just before. Without it, moving over the
 // samples of a swing would cost as much as all else that is done with the record.
 
-// A value is listed under the path of its node, with its kind. Numbers and texts are kept, because a path that
-// goes on under another name, or in another unit, is known by them. Where an array repeats a path in one
+// A value is listed under the path of its node, with its kind. Numbers and texts are kept, because a path
+// that goes on under another name, or in another unit, is known by them. Where an array repeats a path in one
 // record, the first value of each kind stands for all: shares of records are counted, not of elements.
 
 // value lists a value and what is below it, and returns the cursor behind it. A nil node is beyond a bound.
