@@ -166,6 +166,7 @@ func TestTheRunbooksNameWhatIsThere(t *testing.T) {
 	}
 }
 
+// guard: alerts: an archiver that gathers a segment is not behind
 // guard: alerts: chance is no missing tracking
 // guard: alerts: five points are no fewer
 // guard: alerts: a lag that moves is no standstill

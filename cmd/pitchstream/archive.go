@@ -49,6 +49,7 @@ type archiveRunCmd struct {
 	SegmentBytes config.Bytes    `name:"archive-segment-bytes" default:"32MiB" placeholder:"SIZE" help:"Write a segment when its records have this size before packing, 64KiB to 256MiB. Default: 32MiB."`
 	BufferBytes  config.Bytes    `name:"archive-buffer-bytes" default:"128MiB" placeholder:"SIZE" help:"Packed bytes of all partitions together that may wait in memory: the largest segment is written beyond. Default: 128MiB."`
 	MaxAge       config.Duration `name:"archive-max-age" default:"5m" placeholder:"TIME" help:"Write a segment when its first record has waited for so long. Default: 5m."`
+	AdminAddr    config.Addr     `name:"admin-addr" default:"off" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics; off for none. Default: off."`
 	JSON         bool            `env:"-" name:"json" help:"Print the report as one JSON object."`
 
 	Place archivePlace `embed:""`
@@ -108,7 +109,7 @@ func (c *archiveRunCmd) Run(
 	if c.Once {
 		o.Progress = bar.Set
 	}
-	r, err := archive.Run(ctx, o)
+	r, err := archive.RunWatched(ctx, o, c.AdminAddr.Listen(), loader.Settings(parsed)...)
 	bar.Stop()
 	if err != nil {
 		return err
@@ -261,21 +262,10 @@ type archivePruneCmd struct {
 	Place archivePlace `embed:""`
 }
 
-func (c *archivePruneCmd) before() (time.Time, error) {
-	if at, err := time.Parse(time.DateOnly, c.Before); err == nil {
-		return at, nil
-	}
-	at, err := time.Parse(time.RFC3339Nano, c.Before)
-	if err != nil {
-		return at, fmt.Errorf("--before=%s: want a time as 2021-01-01T00:00:00Z, or a date as 2021-01-01", c.Before)
-	}
-	return at, nil
-}
-
 // Validate checks the time.
 func (c *archivePruneCmd) Validate() error {
-	if _, err := c.before(); err != nil {
-		return err
+	if _, err := archive.ParseBefore(c.Before); err != nil {
+		return fmt.Errorf("--before=%w", err)
 	}
 	if !c.Yes && !c.DryRun {
 		return errors.New("archive prune removes records for good: look with --dry-run, then give --yes")
@@ -289,7 +279,7 @@ func (c *archivePruneCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	before, err := c.before()
+	before, err := archive.ParseBefore(c.Before)
 	if err != nil {
 		return err
 	}

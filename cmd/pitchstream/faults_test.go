@@ -20,6 +20,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/quality"
@@ -44,6 +45,7 @@ type fault struct {
 	isHeld     bool             // the newest refit of a model was not promoted
 	noRefit    bool             // for four days
 	tires      bool             // a pitcher does
+	noArchive  bool             // the archive cannot be written
 	data       func(*leagueDay) // what is wrong with the newest day's games
 	noRedis    bool             // the API reads no Redis
 	noStores   bool             // nor Postgres
@@ -76,6 +78,7 @@ var faults = map[string]struct {
 	"a refit is held":          {fault{isHeld: true}, []string{"ModelRefitHeld"}},
 	"no refit":                 {fault{noRefit: true}, []string{"ModelRefitStale"}},
 	"a pitcher tires":          {fault{tires: true}, []string{"MechanicsDrift"}},
+	"the archive is full":      {fault{noArchive: true}, []string{"ArchiveBehind"}},
 	"bats are not tracked":     {fault{data: func(d *leagueDay) { d.o.Untracked = 0.15 }}, []string{"BatTrackingMissing"}},
 	"a venue's bats are fast": {fault{data: func(d *leagueDay) { d.o.Biases = []simulate.Bias{{Venue: faultyVenue, MPH: 2.5}} }},
 		[]string{"Drift"}},
@@ -144,6 +147,8 @@ type onCall struct {
 	rules   string // of all alerts and recordings
 	reader  *api.API
 	served  *obs.Metrics
+	archive *archive.Metrics
+	kept    *obs.Metrics // of the archiver
 	stores  *onCallStores
 
 	now     time.Duration
@@ -160,6 +165,9 @@ func newOnCall(t *testing.T) *onCall {
 	w.redis = w.watch.RedisHooks(func() {})
 	w.quality, w.refits = w.watch.Metrics.Quality(), w.watch.Metrics.Refits()
 	w.drift = w.watch.Metrics.Mechanics()
+	w.kept = obs.NewMetrics("test")
+	w.archive = archive.NewMetrics(w.kept.Registry, 5*time.Minute)
+	obs.NewHealth(log, w.kept, "archive").Set("archive", true, "")
 	w.clean, w.rules = cleanDay(), rulesText(t)
 	obs.NewHealth(log, w.served, "stores").Set("stores", true, "")
 	var err error
@@ -200,6 +208,7 @@ func (w *onCall) live(long time.Duration, f fault) {
 			w.quality.Show(&report)
 		}
 		w.read(f)
+		w.keep(f)
 		if f.memory {
 			debug.SetMemoryLimit(int64(1.05 * number(w.gathered(w.watch.Metrics.Registry), "process_resident_memory_bytes", "")))
 		}
@@ -207,6 +216,7 @@ func (w *onCall) live(long time.Duration, f fault) {
 			w.look("p0", w.watch.Metrics.Registry)
 		}
 		w.look("s0", w.served.Registry)
+		w.look("a0", w.kept.Registry)
 		for key, values := range w.values {
 			if len(values) == int(w.now/halfMinute) { // as Prometheus notes what it does not see any more
 				w.values[key] = append(values, "stale")
@@ -250,6 +260,19 @@ func (w *onCall) read(f fault) {
 	for range 20 {
 		w.asked++
 		w.reader.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, fmt.Sprint("/v1/batters/", 100_000+w.asked), nil))
+	}
+}
+
+// keep archives what the processor has read, a segment every five minutes.
+func (w *onCall) keep(f fault) {
+	if f.noArchive {
+		w.archive.Failed()
+		w.archive.Waits(400)
+		return
+	}
+	w.archive.Waits(400)
+	if w.now%(5*time.Minute) == 0 {
+		w.archive.Wrote(archive.Segment{Records: 4000, Bytes: 1 << 20, MaxTime: time.Now().UnixMilli()})
 	}
 }
 

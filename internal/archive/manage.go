@@ -429,3 +429,15 @@ func Prune(ctx context.Context, s Selection, before time.Time, isDry bool) (all 
 	})
 	return all, err
 }
+
+// ParseBefore reads the time of a prune: a time, or a date.
+func ParseBefore(text string) (time.Time, error) {
+	if at, err := time.Parse(time.DateOnly, text); err == nil {
+		return at, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, fmt.Errorf("%s: want a time as 2021-01-01T00:00:00Z, or a date as 2021-01-01", text)
+	}
+	return at, nil
+}

@@ -36,7 +36,8 @@ type Options struct {
 	// Once archives up to the end that the topic has now, and returns.
 	Once bool
 
-	Log *slog.Logger
+	Log     *slog.Logger
+	Metrics *Metrics // nil: none
 	// Progress is called with the records that are archived, and how many there are; nil: not called.
 	Progress func(done, total int64)
 }
@@ -60,18 +61,24 @@ const maxValueBytes = 60 << 20
 // errAgain has the run begin again from the manifests.
 var errAgain = errors.New("the archive was changed, or the topic lost records: the run begins again")
 
-// Run archives until ctx ends, or with Once up to the end. It begins again at most ten times in a row without
-// a new segment. Gaps are the offsets that were deleted from the
+// Run archives until ctx ends, or with Once up to the end. Gaps are the offsets that were deleted from the
 // topic before they were archived.
+//
+// It begins again from the manifests where another process has changed them, at most ten times in a row
+// without a new segment. Without Once it begins again after any other error too, for as long as it takes. Its
+// metrics then show that it is behind, while a process that ended would show nothing. An error before a first
+// run has begun is returned, because it is mostly one of the settings.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
 	report := Report{Topic: o.Topic}
+	hasBegun := false
 	for again := 0; ; again++ {
 		listed := report.Segments + report.Adopted
 		w := &writer{o: o, report: &report, builders: map[int32]*open{}}
 		err := w.run(ctx)
+		hasBegun = hasBegun || w.hasBegun
 		// guard: archive: a run that gets on is not counted among those in a row
 		if report.Segments+report.Adopted > listed {
 			again = 0
@@ -85,10 +92,23 @@ func Run(ctx context.Context, o Options) (Report, error) {
 				return report, nil //nolint:nilerr // ctx ended
 			}
 			continue
+		// guard: archive: an archiver goes on after an error of storage or of Kafka
+		case !o.Once && hasBegun && !errors.Is(err, errAgain):
+			o.Metrics.Failed()
+			pause := min(time.Duration(again+1)*time.Second, longestPause)
+			o.Log.Error("archive: the run failed, and begins again from the manifests", "error", err, "after", pause)
+			if err := lifecycle.Sleep(ctx, pause); err != nil {
+				return report, nil //nolint:nilerr // ctx ended
+			}
+			continue
 		}
+		o.Metrics.Failed()
 		return report, err
 	}
 }
+
+// longestPause is the longest time between a run that failed and the next one.
+const longestPause = time.Minute
 
 // writer is one run, from the manifests on. One goroutine owns it.
 type writer struct {
@@ -104,6 +124,7 @@ type writer struct {
 	arrived   time.Time       // when the last record came
 	total     int64
 	done      int64
+	hasBegun  bool // the manifests were read
 }
 
 // open is the segment of a partition that is being filled.
@@ -132,6 +153,7 @@ func (w *writer) run(ctx context.Context) (err error) {
 	if err := w.addPartitions(ctx); err != nil {
 		return err
 	}
+	w.hasBegun = true
 	w.o.Log.Info("archiving", "topic", w.o.Topic, "topic_id", w.topicID, "to", w.o.Store.URL(),
 		"partitions", len(w.builders))
 	for {
@@ -183,6 +205,7 @@ func (w *writer) addPartitions(ctx context.Context) error {
 		start[id] = kgo.NewOffset().At(next)
 		w.total += max(0, bounds[id].To-next)
 	}
+	w.o.Metrics.Waits(w.lag())
 	if len(start) > 0 {
 		w.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{w.o.Topic: start})
 	}
@@ -209,6 +232,7 @@ func (w *writer) locate(ctx context.Context, id int32, span kafkaread.Span) (int
 		if len(m.Segments) > 0 || m.Next > 0 {
 			gap := kafkaread.Span{Partition: id, From: m.Next, To: span.From}
 			w.report.Gaps = append(w.report.Gaps, gap)
+			w.o.Metrics.Missed(gap.To - gap.From)
 			w.o.Log.Error("records were deleted before they were archived: run the archive more often, or keep "+
 				"the topic longer", "topic", w.o.Topic, "partition", id, "from", gap.From, "to", gap.To-1)
 		}
@@ -310,7 +334,17 @@ func (w *writer) poll(ctx context.Context) error {
 	}
 	now := time.Now()
 	isDue := func(b *open) bool { return !w.o.Once && !b.since.IsZero() && now.Sub(b.since) >= w.o.MaxAge }
-	return w.writeAll(ctx, isDue)
+	err := w.writeAll(ctx, isDue)
+	w.o.Metrics.Waits(w.lag())
+	return err
+}
+
+// lag returns how many offsets of the topic, as far as its end is known, are in no segment yet.
+func (w *writer) lag() (offsets int64) {
+	for id, b := range w.builders {
+		offsets += max(0, max(w.bounds[id].To, b.segment.Last+1)-b.segment.First)
+	}
+	return offsets
 }
 
 // take packs a fetched record, or those that share its place in a packed batch.
@@ -405,6 +439,7 @@ func (w *writer) write(ctx context.Context, id int32) error {
 	w.report.Records += s.Records
 	w.report.Bytes += s.Bytes
 	w.report.RawBytes += s.RawBytes
+	w.o.Metrics.Wrote(s)
 	w.o.Log.Debug("segment written", "partition", id, "first", s.First, "last", s.Last, "records", s.Records,
 		"bytes", s.Bytes)
 	w.show(ctx, id, m.Next)
