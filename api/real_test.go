@@ -88,7 +88,8 @@ func (r *real) beatAs(t *testing.T, phase string, wrongBy time.Duration) {
 	once := func(ctx context.Context) error {
 		h.At = schemas.TimeMSOf(time.Now().Add(wrongBy))
 		redis := r.redis.Beat(ctx, "a", h)
-		return errors.Join(redis, pgbooks.NewHeartbeats(r.store.DB()).Beat(ctx, "a", h))
+		_, err := pgbooks.NewHeartbeats(r.store.DB()).Beat(ctx, "a", h)
+		return errors.Join(redis, err)
 	}
 	r.rest()
 	if err := once(t.Context()); phase == schemas.PhaseOK {
@@ -332,7 +333,8 @@ func TestBothStoresReportTheSameWork(t *testing.T) {
 		Steps: map[string]schemas.StepWork{"redis": {Count: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": 0}, Work: &work}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h))
+	_, err := pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h)
+	require.NoError(t, err)
 	for name, read := range map[string]func() (map[string]schemas.Work, error){
 		"redis":    func() (map[string]schemas.Work, error) { return r.asker.cfg.Live.Works(t.Context()) },
 		"postgres": func() (map[string]schemas.Work, error) { return r.asker.cfg.Store.Works(t.Context()) },

@@ -25,6 +25,36 @@ type ModelScore struct {
 	ScoredAt TimeMS       `json:"scored_at" doc:"When the pitch was scored"`
 }
 
+// ScoreValues is what a version of a model says about a pitch, where the names of both stand beside it.
+type ScoreValues struct {
+	Version int32        `json:"version" doc:"The version that scored the pitch"`
+	Label   Text         `json:"label" doc:"The group that the pitch belongs to; null: the model gives none, or the row lacks what it needs"`
+	Value   Opt[float64] `json:"value" doc:"A distance or a prediction; null: the row lacks what the model needs"`
+	Margin  Opt[float64] `json:"margin" doc:"How much nearer the label is than the next one, 0–1; null: the model gives none"`
+	PValue  Opt[float64] `json:"p_value" doc:"Share of such pitches that are at least as far away; null: the model gives none"`
+	Shift   Opt[float64] `json:"shift" doc:"By how many of the player's standard deviations the model's first column is off; null: the model gives none"`
+}
+
+// ShowScores puts scores, which are of live versions, beside the last pitches of the snapshot.
+func (s *Snapshot) ShowScores(scores map[PitchID][]Score) {
+	overall := s.Overall()
+	overall.showScores(scores)
+	for i := range s.Games {
+		s.Games[i].showScores(scores)
+	}
+}
+
+func (g *GameStats) showScores(scores map[PitchID][]Score) {
+	last := g.LastPitch()
+	if last == nil || len(scores[last.PitchID]) == 0 {
+		return
+	}
+	last.Scores = map[string]ScoreValues{}
+	for _, s := range scores[last.PitchID] {
+		last.Scores[s.Model] = ScoreValues{s.Version, s.Label, s.Value, s.Margin, s.PValue, s.Shift}
+	}
+}
+
 // Archetypes are the groups of one live version that a batter's swings belong to. All labels are of this
 // version, because those of another one are other groups.
 type Archetypes struct {

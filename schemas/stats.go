@@ -66,6 +66,8 @@ type LastPitch struct {
 	PitchResult     Text         `json:"pitch_result"`
 	PitchAction     Text         `json:"pitch_action"`
 	ExitVelocityMPH Opt[float64] `json:"exit_velocity_mph"`
+	// Scores are by the names of the models that have a live version; nil where none scores the pitch.
+	Scores map[string]ScoreValues `json:"scores,omitempty" doc:"What live models say about the pitch, by the model's name; not there where none scores it"`
 }
 
 // TypeCounts are the counts of one pitch type.
@@ -139,6 +141,17 @@ func (g *GameStats) Fields() []any {
 		return g.Stats.Fields()
 	case g.Pitching != nil:
 		return g.Pitching.Fields()
+	}
+	return nil
+}
+
+// LastPitch returns the last pitch of the aggregates, nil if no row is current.
+func (g *GameStats) LastPitch() *LastPitch {
+	switch {
+	case g.Stats != nil:
+		return g.Stats.LastPitch
+	case g.Pitching != nil:
+		return g.Pitching.LastPitch
 	}
 	return nil
 }

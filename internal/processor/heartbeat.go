@@ -23,6 +23,7 @@ type beats struct {
 	books    *pgbooks.Books
 	rows     pgbooks.Heartbeats
 	now      chan struct{} // holds one request for a heartbeat before the next tick
+	rescored int64         // the state of scores without a batch that Redis was last compared for
 }
 
 // soon makes the next heartbeat due now.
@@ -43,7 +44,14 @@ func (b *beats) Run(ctx context.Context) error {
 		h := b.watch.work.heartbeat(time.Now(), b.o.RawTopic, b.keeper.State().Phase, b.watch.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
-		both.Go(func() { b.failed("postgres", b.rows.Beat(attempt, b.instance, h)) })
+		both.Go(func() {
+			rescored, err := b.rows.Beat(attempt, b.instance, h)
+			b.failed("postgres", err)
+			// guard: scores: Redis is compared after scores changed without a batch | rescored != b.rescored -> false
+			if err == nil && rescored != b.rescored && b.keeper.Behind() {
+				b.rescored = rescored
+			}
+		})
 		both.Go(func() { b.failed("pointer", b.point(attempt)) })
 		both.Wait()
 		cancel()

@@ -33,18 +33,28 @@ var sqlCurrentRows = `SELECT ` + pg.RowColumns + ` FROM {schema}.pitches WHERE p
 
 var sqlCountReplay = statement("count_replay")
 
+const sqlLastPitches = `SELECT last_pitch_id FROM {schema}.{side}_totals WHERE {side}_id = ANY ($1::bigint[])
+	UNION SELECT g.last_pitch_id FROM unnest($2::bigint[], $3::text[]) AS t({side}_id, game_key)
+		JOIN {schema}.{side}_game_totals AS g USING ({side}_id, game_key)`
+
 // computeAndCommit is the second round trip. It computes the aggregates, reads the rows that an identify
 // changed, counts the records of a replay, and commits.
 func (t *transaction) computeAndCommit() error {
 	b := &pgx.Batch{}
+	last := &pgx.Batch{}
 	for _, side := range schemas.Sides {
 		if games := t.touched(side); len(games) > 0 {
 			players, gamePlayers, gameKeys := groupArrays(games)
 			t.queueTotals(b, side, totalsOfArrays[side], players, gamePlayers, gameKeys)
+			t.queueLastScores(last, side, players, gamePlayers, gameKeys)
 		}
 	}
 	t.queueIdentified(b)
 	t.stage.queue(b, t.processedAt().Time())
+	// guard: scores: a last pitch is sent with its scores | t.stage.scores != nil -> false
+	if t.stage.scores != nil { // else no version scores, or nothing won
+		b.QueuedQueries = append(b.QueuedQueries, last.QueuedQueries...)
+	}
 	t.queueReplay(b)
 	b.Queue("commit")
 	return t.send(b)
@@ -61,6 +71,13 @@ func (t *transaction) queueTotals(
 	}
 	b.Queue(sql.fold, players)
 	b.Queue(sql.read, players).Query(func(rows pgx.Rows) error { return t.scanPlayers(side, rows) })
+}
+
+// queueLastScores reads the scores of the last pitches of players, and of some of their games. It comes after
+// the totals, and after the scores that the transaction writes.
+func (t *transaction) queueLastScores(b *pgx.Batch, side schemas.Side, players []int64, games ...any) {
+	args := append([]any{players}, games...)
+	pg.QueueLastScores(b, t.lastScores, fillSide(side, sqlLastPitches), args...)
 }
 
 // touched returns the games of a side's players that a winner counts for, or counted for before.
@@ -132,6 +149,7 @@ func (t *transaction) snapshots() (all []schemas.Snapshot) {
 		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.PlayerID, b.PlayerID))
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(t.players), bySide) {
+		t.players[key].ShowScores(t.lastScores)
 		all = append(all, *t.players[key])
 	}
 	return all

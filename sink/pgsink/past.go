@@ -2,6 +2,10 @@ package pgsink
 
 // Pitches that are stored already are scored again, and their scores compared with what the models say.
 //
+// The last pitches of players are shown with their scores, so their players get new sequence numbers. Nobody
+// sends their states to Redis. Processors compare it with Postgres after the end, and every few minutes
+// anyway.
+//
 // A transaction that scores locks the registers of its pitches first, as a batch does, and reads the state of
 // the version and the rows after that. So a score is of the row as it is. And no score is overwritten by a
 // version that was retired before: the transaction that wrote it had seen another version live, and so would
@@ -27,6 +31,7 @@ var (
 	sqlPastPitches   = statement("past_pitches")
 	sqlStartScoring  = statement("start_scoring")
 	sqlScoredPitches = statement("scored_pitches")
+	sqlLockNamed     = statement("lock_named_players")
 	sqlEndScoresOf   = map[bool]string{false: fillPast(false), true: fillPast(true)}
 )
 
@@ -120,7 +125,10 @@ func (p *Past) Step(ctx context.Context, g Scoring, limit int) (done int64, isFi
 			_, err = pg.Exec(ctx, tx, `UPDATE {schema}.model_scorings
 				SET next_pitch = $4, scored = $5, finished_at = CASE WHEN $6 THEN clock_timestamp() END
 				WHERE (model, version, since) = ($1, $2, $3)`, g.Model, g.Version, g.Since, after, r.done, r.isFinished)
-			return err
+			if err != nil || !r.isFinished {
+				return err
+			}
+			return noteRescored(ctx, tx)
 		})
 		return r, err
 	})
@@ -157,12 +165,21 @@ func (p *Past) scorer(ctx context.Context, r pg.Runner, v modelVersion) (schemas
 	return s, nil
 }
 
+// noteRescored has processors compare Redis with Postgres.
+func noteRescored(ctx context.Context, tx *pg.Tx) error {
+	b := &pgx.Batch{}
+	pg.NoteRescored(b)
+	return tx.Run(ctx, b)
+}
+
 // rescore writes what a version says about pitches now, and ends what it says about them no more. The version
-// must be live or a shadow.
+// must be live or a shadow. Players whose last pitches are among them get new sequence numbers.
 func (p *Past) rescore(
 	ctx context.Context, tx *pg.Tx, v modelVersion, scorer schemas.Scorer, ids [][16]byte,
 ) error {
 	b := &pgx.Batch{}
+	// guard: scores: pitches are scored again while the live models are what they are
+	pg.ShareModels(b, p.s.db)
 	// guard: models: a row that changes meanwhile is not scored as it was | instead
 	b.Queue(sqlLockPitches, ids)
 	if err := tx.Run(ctx, b); err != nil {
@@ -198,7 +215,35 @@ func (p *Past) rescore(
 		b.Queue(sqlUpsertScores[isShadow], a.ids, a.models, a.versions, a.labels, a.values, a.margins,
 			a.pValues, a.shifts, p.s.cfg.Now().Truncate(time.Millisecond))
 	}
+	if !isShadow {
+		queueRaises(b, rows)
+	}
 	return tx.Run(ctx, b)
+}
+
+// queueRaises gives new sequence numbers to the players and games whose last pitches are among these rows,
+// which the transaction has locked.
+func queueRaises(b *pgx.Batch, rows []schemas.StoredRow) {
+	for _, side := range schemas.Sides {
+		var players []int64
+		var games []string
+		var pitches [][16]byte
+		for i := range rows {
+			// guard: scores: the players of a pitch that is scored again follow | player.Present -> false
+			if player := side.PlayerIn(&rows[i].Row); player.Present {
+				players = append(players, player.Value)
+				games, pitches = append(games, string(rows[i].Row.GamePK)), append(pitches, rows[i].PitchID)
+			}
+		}
+		// guard: scores: a pitch that becomes the last one meanwhile has its new scores | len(players) > 0 -> false
+		if len(players) > 0 {
+			b.Queue(fillSide(side, sqlLockNamed), players)
+		}
+		pg.RaisePlayers(b, side, `SELECT g.{side}_id, g.game_key
+			FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS t({side}_id, game_key, pitch_id)
+				JOIN {schema}.{side}_game_totals AS g USING ({side}_id, game_key)
+			WHERE g.last_pitch_id = t.pitch_id`, players, games, pitches)
+	}
 }
 
 // liveModel is the live version of a model.
@@ -385,7 +430,12 @@ func (p *Past) repair(ctx context.Context, live map[string]liveModel, found []sc
 			return err
 		}
 		_, err = retryContended(p.s.cfg.Log, func() (struct{}, error) {
-			return struct{}{}, p.s.db.InTx(ctx, func(tx *pg.Tx) error { return p.rescore(ctx, tx, v, scorer, some) })
+			return struct{}{}, p.s.db.InTx(ctx, func(tx *pg.Tx) error {
+				if err := p.rescore(ctx, tx, v, scorer, some); err != nil {
+					return err
+				}
+				return noteRescored(ctx, tx)
+			})
 		})
 		if err != nil {
 			return err

@@ -134,7 +134,7 @@ func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch)
 	return &transaction{
 		ctx: ctx, conn: conn, db: s.db, cfg: s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements,
 		players: map[schemas.PlayerKey]*schemas.Snapshot{},
-		stage:   s.models.stage(),
+		stage:   s.models.stage(), lastScores: map[schemas.PitchID][]schemas.Score{},
 	}
 }
 
@@ -176,9 +176,11 @@ func (s *Sink) RepairTotals(
 	players = slices.Compact(slices.Sorted(slices.Values(slices.Concat(players, gamePlayers))))
 	t := s.transaction(ctx, nil, schemas.Batch{})
 	b := &pgx.Batch{}
+	pg.ShareModels(b, s.db)
 	sql := totalsOfArrays[side]
 	sql.whole = fillSide(side, `UPDATE {schema}.{side}_totals SET pitches = -1 WHERE {side}_id = ANY ($1::bigint[])`)
 	t.queueTotals(b, side, sql, players, gamePlayers, gameKeys)
+	t.queueLastScores(b, side, players, gamePlayers, gameKeys)
 	if err := s.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("totals", err)
 	}

@@ -60,7 +60,8 @@ type transaction struct {
 	players map[schemas.PlayerKey]*schemas.Snapshot
 	rows    []schemas.StoredRow // of pitches that only an identify changed
 
-	stage scoreStage
+	stage      scoreStage
+	lastScores map[schemas.PitchID][]schemas.Score // by live versions, of players' last pitches
 }
 
 // winner is a register that the batch wrote.
@@ -110,6 +111,8 @@ func (t *transaction) writeAll() error {
 	t.db.Begin(b)
 	// guard: batches are written without planning anew
 	b.Queue("set local plan_cache_mode = force_generic_plan")
+	// guard: scores: rows are written while the live models are what they are
+	pg.ShareModels(b, t.db)
 	t.stage.queueGeneration(b)
 	t.queuePositions(b)
 	t.queueLocks(b)
@@ -123,6 +126,7 @@ func (t *transaction) writeAll() error {
 func (t *transaction) writeApart() error {
 	b := &pgx.Batch{}
 	t.db.Begin(b)
+	pg.ShareModels(b, t.db)
 	t.stage.queueGeneration(b)
 	t.queuePositions(b)
 	t.queueLocks(b)

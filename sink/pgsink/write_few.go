@@ -134,6 +134,8 @@ func (t *transaction) runAtOnce() error {
 	t.db.Begin(b)
 	// guard: few pitches at once are written without planning anew
 	b.Queue("set local plan_cache_mode = force_generic_plan")
+	// guard: scores: few rows are written while the live models are what they are
+	pg.ShareModels(b, t.db)
 	t.stage.queueOrFail(b)
 	if len(t.batch.Positions) > 0 {
 		b.Queue(sqlMoveOrFail, positionArrays(t.batch.Group, t.batch.Positions)...)

@@ -201,6 +201,18 @@ func (k *Keeper) RequestSweep() {
 	k.miss("a sweep was requested")
 }
 
+// Behind has Run compare all players soon, because some have changed in Postgres and nobody pushes them. It
+// returns false if another processor does so.
+func (k *Keeper) Behind() bool {
+	if !k.sink.isLeader() {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.found.gaps++
+	return true
+}
+
 // Run checks Redis and sweeps when there is a reason, until ctx ends; it returns the error of ctx. Call it
 // once. It sweeps at once when it starts.
 func (k *Keeper) Run(ctx context.Context) error {

@@ -43,6 +43,12 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 					PitchID: schemas.PitchID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")), EventTime: schemas.TimeMS(rapid.Int64Range(-62135596800000, schemas.MaxTimestampMS).Draw(rt, "time")),
 					PitchResult: text.Draw(rt, "result"), PitchAction: text.Draw(rt, "action"), ExitVelocityMPH: number.Draw(rt, "ev"),
 				}
+				if rapid.Bool().Draw(rt, "scored") {
+					st.LastPitch.Scores = map[string]schemas.ScoreValues{"speed": {
+						Version: rapid.Int32Min(1).Draw(rt, "version"), Label: text.Draw(rt, "label"), Value: number.Draw(rt, "value"),
+						Margin: number.Draw(rt, "margin"), PValue: number.Draw(rt, "p"), Shift: number.Draw(rt, "shift"),
+					}}
+				}
 			}
 			seq++
 			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
@@ -138,4 +144,28 @@ func TestReadingWhatIsNotThere(t *testing.T) {
 			t.Errorf("no batters: %+v, %v", views, err)
 		}
 	})
+}
+
+// As many models as may be live, with the longest names, labels and numbers.
+func TestTheScoresOfALastPitchHaveABound(t *testing.T) {
+	longest := schemas.Some(-math.MaxFloat64)
+	last := &schemas.LastPitch{Scores: map[string]schemas.ScoreValues{}}
+	for i := range schemas.MaxLiveModels {
+		name := strings.Repeat("m", 62) + string(rune('a'+i))
+		last.Scores[name] = schemas.ScoreValues{
+			Version: math.MaxInt32, Label: schemas.Text(strings.Repeat("\x01", 100)),
+			Value: longest, Margin: longest, PValue: longest, Shift: longest,
+		}
+	}
+	st := schemas.Stats{LastPitch: last}
+	fields, err := encode(schemas.Batter, st.Fields(), 0)
+	require.NoError(t, err)
+	for i, name := range fields {
+		if name == "last_pitch" {
+			require.Less(t, len(fields[i+1].(string)), 16<<10)
+			require.Greater(t, len(fields[i+1].(string)), 10<<10)
+			return
+		}
+	}
+	t.Fatal("no last pitch")
 }

@@ -697,6 +697,9 @@ func project(snapshots []schemas.Snapshot) map[schemas.PlayerKey]schemas.GameSta
 			seqs[key], g.Seq = g.Seq, 0
 			delete(states, key)
 			if g.Fields() != nil {
+				if last := g.LastPitch(); last.Scores != nil {
+					last.Scores = nil // package reference knows no models
+				}
 				states[key] = g
 			}
 		}

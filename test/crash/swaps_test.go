@@ -164,12 +164,14 @@ func (s *swapper) requireOneScoreEach() {
 	s.t.Logf("rows by the version that scored them: %v", byVersion)
 }
 
-// requireVerifyFindsAChange fails unless the command finds no difference, and then the one that is made.
+// requireVerifyFindsAChange fails unless the command finds no difference, also of Redis, whose last pitches
+// have scores, and then the one that is made.
 func (s *swapper) requireVerifyFindsAChange() {
 	s.t.Helper()
 	verify := func() (string, error) {
-		cmd := exec.CommandContext(s.t.Context(), stack.Binary(s.t), "verify", "scores")
-		cmd.Env = append(slices.Clone(s.w.Env), "PITCHSTREAM_POSTGRES_URL="+s.postgres.URL)
+		cmd := exec.CommandContext(s.t.Context(), stack.Binary(s.t), "verify", "scores", "redis")
+		cmd.Env = append(slices.Clone(s.w.Env),
+			"PITCHSTREAM_POSTGRES_URL="+s.postgres.URL, "PITCHSTREAM_REDIS_URL=redis://"+s.redis.Addr)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}

@@ -2123,6 +2123,10 @@ export interface components {
             pitch_id: string;
             /** @description What came of the pitch; range: Strike, Ball, HitIntoPlay, Pickoff; missing: where the record has none or another word (issue pitch_result:unknown) */
             pitch_result: string | null;
+            /** @description What live models say about the pitch, by the model's name; not there where none scores it */
+            scores?: {
+                [key: string]: components["schemas"]["ScoreValues"];
+            };
         };
         Leader: {
             /**
@@ -4293,6 +4297,35 @@ export interface components {
              * @description Of the bat
              */
             bat: number;
+        };
+        ScoreValues: {
+            /** @description The group that the pitch belongs to; null: the model gives none, or the row lacks what it needs */
+            label: string | null;
+            /**
+             * Format: double
+             * @description How much nearer the label is than the next one, 0–1; null: the model gives none
+             */
+            margin: number | null;
+            /**
+             * Format: double
+             * @description Share of such pitches that are at least as far away; null: the model gives none
+             */
+            p_value: number | null;
+            /**
+             * Format: double
+             * @description By how many of the player's standard deviations the model's first column is off; null: the model gives none
+             */
+            shift: number | null;
+            /**
+             * Format: double
+             * @description A distance or a prediction; null: the row lacks what the model needs
+             */
+            value: number | null;
+            /**
+             * Format: int32
+             * @description The version that scored the pitch
+             */
+            version: number;
         };
         ScoredPitch: {
             /**

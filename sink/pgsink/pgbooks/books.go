@@ -101,9 +101,16 @@ func (b *Books) PlayerSnapshots(
 				return nil
 			})
 		})
+	scores := map[schemas.PitchID][]schemas.Score{}
+	pg.QueueLastScores(batch, scores, ofSide(side, `
+		SELECT last_pitch_id FROM {schema}.{side}_totals WHERE {side}_id = ANY ($1::bigint[])
+		UNION SELECT last_pitch_id FROM {schema}.{side}_game_totals WHERE {side}_id = ANY ($1::bigint[])`), ids)
 	err := b.db.InSnapshot(ctx, func(tx *pg.Tx) error { return tx.Run(ctx, batch) })
 	if err != nil {
 		return nil, pg.Wrap("snapshots", err)
+	}
+	for i := range out {
+		out[i].ShowScores(scores)
 	}
 	return out, nil
 }
@@ -178,27 +185,32 @@ type Heartbeats struct{ db *pg.DB }
 // NewHeartbeats makes Heartbeats over a pool that its caller closes.
 func NewHeartbeats(db *pg.DB) Heartbeats { return Heartbeats{db} }
 
-// Beat writes the heartbeat of a processor. It does not wait for the disk.
-func (b Heartbeats) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
+// Beat writes the heartbeat of a processor. It does not wait for the disk. It returns a number that goes up
+// where scores of last pitches have changed without a batch.
+func (b Heartbeats) Beat(
+	ctx context.Context, instance string, h schemas.Heartbeat,
+) (rescored int64, err error) {
 	text, err := json.Marshal(h)
 	if err != nil {
-		return pg.Wrap("heartbeat", err)
+		return 0, pg.Wrap("heartbeat", err)
 	}
 	return b.write(ctx, instance, text)
 }
 
 // Rest records that a processor stopped in an orderly way.
 func (b Heartbeats) Rest(ctx context.Context, instance string) error {
-	return b.write(ctx, instance, nil)
+	_, err := b.write(ctx, instance, nil)
+	return err
 }
 
 // write writes a heartbeat with the time of Postgres, because the clock of a processor may be wrong.
-func (b Heartbeats) write(ctx context.Context, instance string, beat []byte) error {
-	_, err := pg.Exec(ctx, b.db, `
+func (b Heartbeats) write(ctx context.Context, instance string, beat []byte) (rescored int64, err error) {
+	err = pg.ScanOne(ctx, b.db, []any{&rescored}, `
 		INSERT INTO {schema}.heartbeats (instance, at, beat) SELECT $1, clock_timestamp(), $2
 		FROM set_config('synchronous_commit', 'off', true)
-		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat`, instance, beat)
-	return pg.Wrap("heartbeat", err)
+		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat
+		RETURNING (SELECT rescored FROM {schema}.model_generation)`, instance, beat)
+	return rescored, pg.Wrap("heartbeat", err)
 }
 
 // Players keeps the names of the players.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -78,14 +79,28 @@ func (m Models) Add(
 	return version, isNew, pg.Wrap("models", err)
 }
 
-// change runs f in one transaction, which excludes all other changes of models.
+// A change that waited in vain for a batch to end lets the next ones pass, each time for longer.
+const firstPause, lastPause = 200 * time.Millisecond, 5 * time.Second
+
+// change runs f in one transaction, which excludes all other changes of models. It runs f again where
+// batches held it up, because those that come later wait behind it.
 func (m Models) change(ctx context.Context, f func(*pg.Tx) error) error {
-	return m.db.InTx(ctx, func(tx *pg.Tx) error {
-		if err := tx.Lock(ctx, pg.LockKey(m.db.Config.Schema, "models")); err != nil {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := m.db.InTx(ctx, func(tx *pg.Tx) error {
+			if err := tx.Lock(ctx, pg.LockKey(m.db.Config.Schema, "models")); err != nil {
+				return err
+			}
+			return f(tx)
+		})
+		if !pg.HasCode(err, "55P03") { // lock_not_available, from OwnModels
 			return err
 		}
-		return f(tx)
-	})
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Errors of a change of states.
@@ -178,7 +193,33 @@ func setState(
 	if _, err = pg.Exec(ctx, tx, sqlNextGeneration); err != nil {
 		return 0, err
 	}
+	isShown := state == schemas.ModelLive
+	wasShown := before == schemas.ModelLive || was > 0
+	// guard: scores: last pitches follow a model that gets or loses its live version | isShown != wasShown -> false
+	if isShown != wasShown {
+		if err = raisePlayersOf(ctx, tx, name); err != nil {
+			return 0, err
+		}
+	}
 	return was, note(ctx, tx, name, version, state, by)
+}
+
+// raisePlayersOf gives new sequence numbers to all players and games whose last pitches have scores of a
+// model, because these are shown from now on, or are not any more. No batch is written meanwhile.
+func raisePlayersOf(ctx context.Context, tx *pg.Tx, model string) error {
+	// guard: scores: a model that is not shown any more waits for the batches that show it | instead
+	err := pg.OwnModels(ctx, tx)
+	if err != nil {
+		return err
+	}
+	b := &pgx.Batch{}
+	b.Queue(`SELECT set_config('enable_seqscan', 'on', true)`) // a model may have scored all pitches
+	for _, side := range schemas.Sides {
+		pg.RaisePlayers(b, side, `SELECT g.{side}_id, g.game_key FROM {schema}.score_registers AS s
+			JOIN {schema}.{side}_game_totals AS g ON g.last_pitch_id = s.pitch_id WHERE s.model = $1 AND s.is_current`, model)
+	}
+	pg.NoteRescored(b)
+	return tx.Run(ctx, b)
 }
 
 // sqlNextGeneration follows the clock, because a Postgres that came back older would give a number a second
