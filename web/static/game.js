@@ -6,7 +6,7 @@ import { title } from "./games.js";
 import { follow, get } from "./net.js";
 import { attackAngle, batSpeed, playerLink, result } from "./player.js";
 import { situation } from "./situation.js";
-import { swingPanel } from "./swing.js";
+import { said, swingPanel } from "./swing.js";
 import { table } from "./table.js";
 
 const listed = 40; // pitches
@@ -44,7 +44,7 @@ export function game(root, [gamePK], signal) {
       if (!body.isConnected) { place.replaceChildren(body); heading.append(wall); }
       newest = g;
       text(name, title(g));
-      text(facts, `Game ${g.game_pk} · ${counted(g.pitches, "pitch", "pitches")} · ${counted(g.batters.length, "batter")} · last pitch ${timeOfDay(g.last_pitch_at)}`);
+      text(facts, `Game ${g.game_pk} · ${counted(g.pitches, "pitch", "pitches")} · ${counted(g.batters.length, "batter")} · last pitch ${[timeOfDay(g.last_pitch_at), ...labels(g)].join(" · ")}`);
       document.title = `${title(g)} · pitchstream`;
       rows = merge(rows, g.last_pitches);
       choose();
@@ -61,6 +61,12 @@ export function game(root, [gamePK], signal) {
     },
     lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The game cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
+}
+
+/** labels says what live models say about the last pitch of a game's state: Redis has it with the last pitch of each batter. */
+export function labels(g) {
+  const id = g.last_pitches[0]?.pitch_id, of = g.batters.find(b => b.last_pitch?.pitch_id === id);
+  return Object.entries(of?.last_pitch.scores ?? {}).map(([model, score]) => said({ model, ...score })).filter(Boolean);
 }
 
 /** merge joins the newest pitches, in their newest state, with the known ones before them. */

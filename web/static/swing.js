@@ -95,7 +95,8 @@ function labelLine(signal, scored) {
   };
 }
 
-function said(score) {
+/** said is one score in words, "" if the model says nothing: label or value, p-value, and the version that said it. */
+export function said(score) {
   const says = score.label ?? (score.value == null ? null : number(score.value, 2));
   return says == null ? "" : `${says}${score.p_value == null ? "" : `, p ${number(score.p_value, 3)}`} (${score.model} ${score.version})`;
 }
