@@ -86,7 +86,7 @@ func TestTheTypeScriptClient(t *testing.T) {
 	token := "Authorization: Bearer secret"
 	require.Eventually(t, func() bool { return served.status("/v1/pitches/0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e", token) == 200 }, time.Minute, 20*time.Millisecond)
 	out := run([]string{"PITCHSTREAM_API=" + served.url, "PITCHSTREAM_API_TOKEN=secret"}, "npm", "test")
-	require.Contains(t, out, "pass 17")
+	require.Contains(t, out, "pass 21")
 	require.Contains(t, out, "skipped 0")
 }
 
