@@ -103,7 +103,7 @@ func (q *Quality) Collect(ch chan<- prometheus.Metric) {
 	if report == nil || report.Games == 0 {
 		return
 	}
-	g := gauges{ch}
+	g := gauges{ch, map[sent]bool{}}
 	if day, err := time.Parse(time.DateOnly, report.Day); err == nil {
 		g.set(qDay, float64(day.Unix()))
 	}
@@ -120,12 +120,28 @@ func (q *Quality) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-type gauges struct{ ch chan<- prometheus.Metric }
+// gauges sends each metric once with the same labels, because two make the registry refuse all metrics.
+type gauges struct {
+	ch   chan<- prometheus.Metric
+	sent map[sent]bool
+}
+
+// sent is a metric and its labels.
+type sent struct {
+	desc   *prometheus.Desc
+	labels string
+}
 
 func (g gauges) set(d *prometheus.Desc, v float64, labels ...string) {
 	for i := range labels {
 		labels[i] = strings.ToValidUTF8(labels[i], "�")
 	}
+	key := sent{d, strings.Join(labels, "\xff")}
+	// guard: metrics: two findings with the same labels hide no other metric | g.sent[key] -> false
+	if g.sent[key] {
+		return
+	}
+	g.sent[key] = true
 	g.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 

@@ -34,3 +34,16 @@ func TestMetricsNameThePathsOfFindings(t *testing.T) {
 		"pitchstream_quality_path_scale_factor a.d": 1.5,
 	}, values)
 }
+
+// The registry refuses all metrics if two have the same labels.
+// guard: metrics: two findings with the same labels hide no other metric
+func TestTwoFindingsWithTheSameLabelsHideNoMetric(t *testing.T) {
+	m := NewMetrics("test")
+	f := schemas.QualityFinding{Check: "path_kinds", Venue: "all", Item: "a", Unit: "share", Value: 0.5,
+		Baseline: schemas.Some(0.0), Abnormal: true}
+	other := f
+	other.Value = 0.25
+	m.Quality().Show(&schemas.QualityReport{Day: "2025-04-01", Games: 1, Findings: []schemas.QualityFinding{f, other}})
+	_, err := m.Registry.Gather()
+	require.NoError(t, err)
+}
