@@ -9,6 +9,7 @@ package memberprofile
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -209,9 +210,14 @@ func (p *profile) add(found []members.Member, others int, ok bool, headers []sch
 	for i := range found {
 		p.member(&found[i])
 	}
-	for _, h := range headers {
-		if h.Key == "schema_version" && len(h.Value) > 0 {
-			p.member(&members.Member{Path: version, Kind: members.Text, Text: h.Value})
+	for _, h := range slices.Backward(headers) {
+		if h.Key == schemas.HeaderSchemaVersion {
+			if len(h.Value) > 0 {
+				p.member(&members.Member{Path: version, Kind: members.Text, Text: h.Value})
+			}
+			// The core keeps the last one, and has accepted no other.
+			// guard: members: a version is that of the last header
+			break
 		}
 	}
 }

@@ -146,6 +146,20 @@ func TestHostileRecordsGrowNothing(t *testing.T) {
 	require.Less(t, len(part.Profile.Paths), 10)
 }
 
+// The core keeps the last header of a name, and another one may hold a NUL, which Postgres refuses.
+// guard: members: a version is that of the last header
+func TestNoTextIsCountedThatPostgresRefuses(t *testing.T) {
+	c := New(nil)
+	rec := pitch(0, `, "a\u0000b": 1`)
+	for _, version := range []string{"\x00", "1.9", "1.0"} {
+		rec.Headers = append(rec.Headers, schemas.Header{Key: schemas.HeaderSchemaVersion, Value: []byte(version)})
+	}
+	count(t, c, rec)
+	p := one(t, c).Profile
+	require.Equal(t, map[string]int64{"1.0": 1}, p.Paths["header schema_version"].Words)
+	require.Contains(t, p.Paths, `a\u0000b`, "the escape, and not the NUL")
+}
+
 // guard: members: what is counted is bounded
 func TestWhatIsCountedIsBounded(t *testing.T) {
 	c := New(nil)

@@ -46,14 +46,19 @@ func (k *MembersKeeper) Run(ctx context.Context) error {
 }
 
 // cycle stores what was counted. It keeps what it cannot store, and takes nothing more until it can, because
-// the counter is bounded and the keeper is not.
+// the counter is bounded and the keeper is not. It drops what Postgres will never store.
 func (k *MembersKeeper) cycle(ctx context.Context) {
 	if len(k.pending) == 0 {
 		k.pending = k.counter.Take()
 	}
 	books := pgbooks.NewQuality(k.store.DB())
 	for len(k.pending) > 0 {
-		if err := books.AppendMembers(ctx, k.pending[0]); err != nil {
+		err := books.AppendMembers(ctx, k.pending[0])
+		// guard: members: counts that Postgres refuses stop no others | err != nil && pgbooks.IsRefused(err) -> false
+		if err != nil && pgbooks.IsRefused(err) {
+			k.log.Warn("dropped counts of members, because postgres refuses them",
+				"game", k.pending[0].Key.Game, "error", err)
+		} else if err != nil {
 			if ctx.Err() == nil {
 				k.log.Warn("could not store which members records have", "error", err)
 			}

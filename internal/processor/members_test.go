@@ -32,6 +32,28 @@ func TestTheLastMembersAreStored(t *testing.T) {
 	require.Equal(t, 1, records)
 }
 
+// Counts that Postgres refuses are dropped, and those behind them are stored.
+// guard: members: counts that Postgres refuses stop no others
+func TestMembersThatPostgresRefusesStopNoOthers(t *testing.T) {
+	store := filledStore(t)
+	k := NewMembersKeeper(store, memberprofile.New(nil), slog.New(slog.DiscardHandler))
+	part := func(game, word string) schemas.MemberPart {
+		return schemas.MemberPart{
+			Key: schemas.MemberKey{Game: game, Day: "2025-04-01", Partition: "raw/0"},
+			Profile: schemas.MemberProfile{Records: 1, Next: map[string]int64{"raw/0": 1}, Paths: map[string]schemas.MemberCounts{
+				"a": {Words: map[string]int64{word: 1}},
+			}},
+		}
+	}
+	k.pending = []schemas.MemberPart{part("refused", "\x00"), part("G", "good")}
+	k.cycle(t.Context())
+	require.Empty(t, k.pending)
+	var games []string
+	require.NoError(t, store.DB().Pool.QueryRow(t.Context(),
+		`SELECT array_agg(game_key) FROM pitchstream.quality_members`).Scan(&games))
+	require.Equal(t, []string{"G"}, games)
+}
+
 // guard: members: a processor counts the members of its records
 func TestAProcessorCountsTheMembersOfItsRecords(t *testing.T) {
 	o := runnable(t, "postgres://nobody@"+testkit.FreeAddr()+"/none?sslmode=disable")

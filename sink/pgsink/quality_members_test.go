@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
@@ -47,9 +49,9 @@ func TestMembersAreAppendedOnce(t *testing.T) {
 	for _, f := range facts {
 		switch f.GamePK {
 		case "A":
-			require.EqualValues(t, 18, f.Members.Records)
-			require.Equal(t, map[string]int64{"raw/0": 14, "raw/1": 3, "raw/2": 1}, f.Members.Next)
-			require.EqualValues(t, 18, f.Members.Paths["a"].Kinds["value"].Last)
+			require.EqualValues(t, 25, f.Members.Records)
+			require.Equal(t, map[string]int64{"raw/0": 27, "raw/1": 3, "raw/2": 1}, f.Members.Next)
+			require.EqualValues(t, 25, f.Members.Paths["a"].Kinds["value"].Last)
 		default:
 			require.EqualValues(t, 2, f.Members.Records)
 		}
@@ -66,4 +68,36 @@ func TestMembersAreAppendedOnce(t *testing.T) {
 	facts, err = books.QualityFacts(t.Context(), "2023-11-20", 30)
 	require.NoError(t, err, "a schema of an older build")
 	require.Len(t, facts, 2)
+}
+
+// Without the header game_date the pitches of an evening are counted at the next day of UTC.
+// guard: members: those of the next day of UTC belong to their game
+func TestMembersOfTheNextDayBelongToTheirGame(t *testing.T) {
+	s := open(t)
+	books := pgbooks.NewQuality(s.DB())
+	applyAll(t, s, pitchOf(1, "A", "2023-11-14", 0, 1))
+	computeAll(t, s, false)
+	require.NoError(t, books.AppendMembers(t.Context(), counted("A", "2023-11-15", "", 0, 0, 10)))
+	facts, err := books.QualityFacts(t.Context(), "2023-11-14", 30)
+	require.NoError(t, err)
+	require.Len(t, facts, 1)
+	require.NotNil(t, facts[0].Members)
+	require.EqualValues(t, 10, facts[0].Members.Records)
+}
+
+// A role that was granted its rights before the table came still reads the rest.
+// guard: members: a role without a right on them judges the rest
+func TestARoleWithoutARightOnMembersReadsTheOtherFacts(t *testing.T) {
+	owner := open(t)
+	applyAll(t, owner, pitchOf(1, "A", "2023-11-14", 0, 1))
+	computeAll(t, owner, false)
+	reader := role(t, owner)
+	roles := pgadmin.Roles{Writer: role(t, owner), Reader: reader}
+	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
+	_, err := raw(t, owner).Exec(t.Context(), `REVOKE ALL ON quality_members FROM `+pgx.Identifier{reader}.Sanitize())
+	require.NoError(t, err)
+	facts, err := pgbooks.NewQuality(as(t, owner, reader, 1).DB()).QualityFacts(t.Context(), "2023-11-14", 30)
+	require.NoError(t, err)
+	require.Len(t, facts, 1)
+	require.Nil(t, facts[0].Members)
 }

@@ -1,9 +1,12 @@
 package pgbooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,11 +46,18 @@ func (b Quality) AppendMembers(ctx context.Context, part schemas.MemberPart) err
 	}))
 }
 
+// IsRefused reports whether an error of AppendMembers is permanent, because the part cannot be stored.
+func IsRefused(err error) bool {
+	_, isNoJSON := errors.AsType[*json.UnsupportedValueError](err)
+	return isNoJSON || pg.IsRecordsFault(err)
+}
+
 // mostMemberBytes bounds the profiles that are read for a report. A profile has some 7 KB.
 const mostMemberBytes = 32 << 20
 
 // attachMembers sets the Members of the facts. A profile whose day or venue differs from that of all facts of
-// its game, as where a file says the game's date, is attached to those with most pitches.
+// its game, as where a file says the game's date, is attached to those with most pitches. Without the header
+// game_date the records of an evening have the next day of UTC, which may be after all days of the facts.
 func (b Quality) attachMembers(ctx context.Context, facts []schemas.QualityFacts) error {
 	if len(facts) == 0 {
 		return nil
@@ -71,10 +81,19 @@ func (b Quality) attachMembers(ctx context.Context, facts []schemas.QualityFacts
 		return struct{}{}, nil
 	}, `SELECT game_key, day, venue, profile FROM (
 			SELECT *, sum(octet_length(profile::text)) OVER (ORDER BY day DESC, game_key, venue) AS bytes
-			FROM {schema}.quality_members WHERE day BETWEEN $1::text::date AND $2::text::date) AS newest
+			FROM {schema}.quality_members
+			-- guard: members: those of the next day of UTC belong to their game | $2::text::date + 2 -> $2::text::date
+			WHERE day BETWEEN $1::text::date - 2 AND $2::text::date + 2) AS newest
 		WHERE bytes <= $3 ORDER BY day, game_key, venue`, from, to, int64(mostMemberBytes))
 	if pg.IsMissing(err) {
 		return nil // a schema of an older build
+	}
+	// guard: members: a role without a right on them judges the rest | pg.HasCode(err, "42501") -> false
+	if pg.HasCode(err, "42501") {
+		cmp.Or(b.db.Config.Log, slog.New(slog.DiscardHandler)).Warn(
+			"the members of records are not judged: run grant again, so that this role may read quality_members",
+			"error", err)
+		return nil
 	}
 	return err
 }
