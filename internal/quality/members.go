@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -15,6 +16,9 @@ import (
 // of the records is held against the baseline: whether it is there, with what kind of value, and with which
 // values. The facts of a game have how many of its newest records lack a path. So a change in the middle of a
 // day shows as soon as chance no longer explains that none has it, however many had it before.
+//
+// Nothing is new that a game of the History days had, because some members are of extra innings, reviews or
+// one park only.
 
 const (
 	// memberBase is the number of records of the baseline from which paths are judged.
@@ -41,6 +45,10 @@ const (
 	// lostGames is the number of games in a baseline from which it shows how much games differ, and
 	// lostVenueGames the one for a venue. Below it the games of all venues count for that.
 	lostGames, lostVenueGames = 3, 5
+	// scaleLeastGames is the number of games with numbers of a path, from which a day is judged by their size.
+	scaleLeastGames = 7
+	// leastDigits is the number of digits from which a text that is mostly digits is a date, time or id.
+	leastDigits = 3
 )
 
 // memberKinds are the kinds of values that hold something.
@@ -156,6 +164,7 @@ type memberJudge struct {
 	today, base *memberSum
 	all         *memberSum              // the baseline of all venues
 	games       []*schemas.QualityFacts // of the day
+	past        []*schemas.QualityFacts // of all days before it, at all venues, the oldest first
 	lost, added map[string]bool
 	turned      map[string]bool // paths with a new kind of value; of what is in them nothing is said
 }
@@ -227,6 +236,8 @@ func newMemberJudge(j *judge, venue string, days []string, all *memberSum) *memb
 	if m.all = all; all == nil {
 		m.all = m.base
 	}
+	m.past = memberGames(j.history, func(g *schemas.QualityFacts) bool { return g.Day < j.day })
+	slices.SortStableFunc(m.past, func(a, b *schemas.QualityFacts) int { return cmp.Compare(a.Day, b.Day) })
 	if m.today.records == 0 || m.base.records < memberBase {
 		return m
 	}
@@ -236,13 +247,25 @@ func newMemberJudge(j *judge, venue string, days []string, all *memberSum) *memb
 		}
 	}
 	for path, p := range m.today.paths {
+		isNew := m.base.paths[path] == nil && p.Records() >= memberRows && !m.isAccident(p.Records())
+		// guard: members: few games are no proof that a path is new | m.all.games >= lostGames -> true
+		isNew = isNew && m.all.games >= lostGames
+		// guard: members: a path of an older day is not new | m.had(path, hasRecords) -> false
+		isNew = isNew && !m.had(path, hasRecords)
 		// guard: members: a path that the baseline never had is new
-		if m.base.paths[path] == nil && p.Records() >= memberRows && !m.isAccident(p.Records()) {
+		if isNew {
 			m.added[path] = true
 		}
 	}
 	return m
 }
+
+// had reports whether a game before the day has a path with what is asked.
+func (m *memberJudge) had(path string, is func(schemas.MemberCounts) bool) bool {
+	return slices.ContainsFunc(m.past, func(g *schemas.QualityFacts) bool { return is(g.Members.Paths[path]) })
+}
+
+func hasRecords(c schemas.MemberCounts) bool { return c.Records() > 0 }
 
 // isAccident reports whether so many records of the day have something that is so rare that the baseline may
 // lack it.
@@ -338,7 +361,7 @@ func (m *memberJudge) pathFindings() (out []schemas.QualityFinding) {
 		now := m.today.paths[path]
 		f := m.finding(NewPaths, path, float64(now.Records())/float64(m.today.records), 0)
 		f.Limit = fmt.Sprintf("%d records", memberRows)
-		f.What = fmt.Sprintf("records with the member %s, which no record of the baseline has: %.1f %%, %s%s",
+		f.What = fmt.Sprintf("records with the member %s, which no record of the 30 days before has: %.1f %%, %s%s",
 			path, 100*f.Value, m.kinds(m.today, path), partnerText(m.formerOf(path), "had this place before"))
 		f.Do = "ask the vendor whether it is meant, and whether another member ends"
 		f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool { return p.Paths[path].Records() > 0 })
@@ -499,6 +522,10 @@ func nameLikeness(a, b string) float64 {
 
 // kindFindings returns the known paths that have a kind of value now that they never had.
 func (m *memberJudge) kindFindings() (out []schemas.QualityFinding) {
+	// guard: members: few games are no proof that a kind is new | m.all.games < lostGames -> false
+	if m.all.games < lostGames {
+		return nil
+	}
 	for _, path := range slices.Sorted(maps.Keys(m.today.paths)) {
 		before, now := m.base.paths[path], m.today.paths[path]
 		if before == nil || before.Kinds[anyKind].Seen < memberRows {
@@ -508,6 +535,11 @@ func (m *memberJudge) kindFindings() (out []schemas.QualityFinding) {
 			seen := now.Kinds[kind].Seen
 			// guard: members: a path with another kind of value is named
 			if before.Kinds[kind].Seen > 0 || seen < memberRows || m.isAccident(seen) {
+				continue
+			}
+			hasKind := func(c schemas.MemberCounts) bool { return c.Kinds[kind].Seen > 0 }
+			// guard: members: a kind of an older day is not new | m.had(path, hasKind) -> false
+			if m.had(path, hasKind) {
 				continue
 			}
 			m.turned[path] = true
@@ -520,13 +552,66 @@ func (m *memberJudge) kindFindings() (out []schemas.QualityFinding) {
 				return p.Paths[path].Kinds[kind].Seen > 0
 			})
 			out = append(out, f)
+			// The text has all kinds. A second finding would have the labels of the first.
+			// guard: members: a path with two new kinds is one finding
+			break
 		}
 	}
 	return out
 }
 
+// columnsOfPaths are the columns with words that the core reads from members.
+var columnsOfPaths = map[string]string{
+	"summary_acts.pitch.type": "pitch_type", "summary_acts.pitch.result": "pitch_result",
+	"summary_acts.pitch.action": "pitch_action",
+}
+
+// isJudgedAsColumn reports whether newWords judges the words of a path.
+func isJudgedAsColumn(j *judge, path string) bool {
+	column, rows := columnsOfPaths[path], int64(0)
+	for _, n := range j.today.words[column] {
+		rows += n
+	}
+	return len(j.base.words[column]) > 0 && rows >= leastOf
+}
+
+// takesWords reports whether a path took a new word on a day before, but for its first, or has too many. It
+// is one of games then, as an opponent or the weather, and its next new word says nothing.
+func (m *memberJudge) takesWords(path string) bool {
+	first, known := "", map[string]bool{}
+	for _, g := range m.past {
+		c := g.Members.Paths[path]
+		if len(c.Words) > 0 {
+			first = cmp.Or(first, g.Day)
+		}
+		for word, n := range c.Words {
+			if !known[word] && n >= memberRows && g.Day > first {
+				return true
+			}
+			known[word] = true
+		}
+		if c.Free {
+			return true
+		}
+	}
+	return false
+}
+
+// isLikeNumber reports whether a text is mostly digits, as a date, a time or an identifier.
+func isLikeNumber(word string) bool {
+	digits, letters := 0, 0
+	for _, r := range word {
+		digits += int(count(unicode.IsDigit(r)))
+		letters += int(count(unicode.IsLetter(r)))
+	}
+	return digits >= leastDigits && digits >= letters
+}
+
 // memberWords returns the words of members that no column has, as of a unit.
 func memberWords(j *judge, m *memberJudge) (out []schemas.QualityFinding) {
+	if m.all.games < lostGames {
+		return nil
+	}
 	var ofColumns []string
 	for _, f := range newWords(j) {
 		_, word, _ := strings.Cut(f.Item, "=")
@@ -537,14 +622,35 @@ func memberWords(j *judge, m *memberJudge) (out []schemas.QualityFinding) {
 		if before == nil || before.Free || now.Free || len(before.Words) == 0 {
 			continue
 		}
+		// guard: members: a path that takes new words by itself is not judged by them | m.takesWords(path) -> false
+		if m.takesWords(path) {
+			continue
+		}
+		// guard: members: a word of a column is the column's | isJudgedAsColumn(j, path) -> false
+		if isJudgedAsColumn(j, path) {
+			continue
+		}
 		for _, word := range slices.Sorted(maps.Keys(now.Words)) {
 			n := now.Words[word]
 			if before.Words[word] > 0 || n < memberRows || m.isAccident(n) || slices.Contains(ofColumns, word) {
 				continue
 			}
+			// guard: members: a word of few records is not new | float64(n) < leastNewShare*float64(m.today.records) -> false
+			if float64(n) < leastNewShare*float64(m.today.records) {
+				continue
+			}
+			// guard: members: words that look like numbers are not judged | isLikeNumber(word) -> false
+			if isLikeNumber(word) {
+				continue
+			}
+			hasWord := func(c schemas.MemberCounts) bool { return c.Words[word] > 0 }
+			// guard: members: a word of an older day is not new | m.had(path, hasWord) -> false
+			if m.had(path, hasWord) {
+				continue
+			}
 			f := m.finding(NewValues, path+"="+word, float64(n)/float64(m.today.records), 0)
-			f.Limit = fmt.Sprintf("%d records", memberRows)
-			f.What = fmt.Sprintf("records whose member %s is %q, a value that no record of the baseline has",
+			f.Limit = fmt.Sprintf("%d records and %s %% of all", memberRows, points(leastNewShare))
+			f.What = fmt.Sprintf("records whose member %s is %q, a value that no record of the 30 days before has",
 				path, word)
 			f.Do = "ask the vendor whether the word is meant"
 			f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool { return p.Paths[path].Words[word] > 0 })
@@ -558,7 +664,14 @@ func memberWords(j *judge, m *memberJudge) (out []schemas.QualityFinding) {
 func (m *memberJudge) scales() (out []schemas.QualityFinding) {
 	for _, path := range slices.Sorted(maps.Keys(m.today.paths)) {
 		before, now := m.base.paths[path], m.today.paths[path]
-		if before == nil || len(before.scale) < 3 || now.N < scaleValues || now.Squares <= 0 {
+		if before == nil || len(before.scale) == 0 {
+			continue
+		}
+		// guard: members: few games are no proof that numbers differ | len(before.scale) < scaleLeastGames -> false
+		if len(before.scale) < scaleLeastGames {
+			continue
+		}
+		if now.N < scaleValues || now.Squares <= 0 {
 			continue
 		}
 		is, low, high := scaleOf(now.MemberCounts), slices.Min(before.scale), slices.Max(before.scale)

@@ -301,6 +301,143 @@ func TestOnlyNumbersOfASteadySizeAreJudgedByIt(t *testing.T) {
 	}
 }
 
+// withPath returns facts of a game at a venue with 200 records of one path.
+func withPath(venue string, day, game int, path string, c schemas.MemberCounts) schemas.QualityFacts {
+	f := madeUp(venue, day, 1, 90, 5)
+	f.GamePK += schemas.Text(fmt.Sprintf(" %d", game))
+	f.Members.Paths[path] = c
+	return f
+}
+
+// words are the counts of a path with so many records of each word.
+func words(of map[string]int64) schemas.MemberCounts {
+	n := int64(0)
+	for _, times := range of {
+		n += times
+	}
+	return kinds(map[string]int64{"text": n, "value": n}, of)
+}
+
+func kinds(of, words map[string]int64) schemas.MemberCounts {
+	c := schemas.MemberCounts{Kinds: map[string]schemas.MemberSeen{}, Words: words}
+	for kind, n := range of {
+		c.Kinds[kind] = schemas.MemberSeen{Seen: n, Last: 200}
+	}
+	return c
+}
+
+// guard: members: a path with two new kinds is one finding
+func TestAPathWithTwoNewKindsIsOneFinding(t *testing.T) {
+	var facts []schemas.QualityFacts
+	for day := 1; day <= 3; day++ {
+		facts = append(facts, withPath("b", day, 1, "x", kinds(map[string]int64{"text": 200, "value": 200}, nil)))
+	}
+	now := kinds(map[string]int64{"text": 100, "object": 50, "array": 50, "value": 200}, nil)
+	found := abnormal(Judge(append(facts, withPath("b", 4, 1, "x", now)), ""))
+	require.Equal(t, []string{"path_kinds/all/x"}, found)
+}
+
+// A word of few records, of each game, of a column, or of an older day is no change by the vendor.
+// guard: members: a word of few records is not new
+// guard: members: a word of a column is the column's
+// guard: members: words that look like numbers are not judged
+// guard: members: a path that takes new words by itself is not judged by them
+// guard: members: a word of an older day is not new
+func TestOnlyANewWordOfAClosedPathIsAFinding(t *testing.T) {
+	all := func(word string) schemas.MemberCounts { return words(map[string]int64{word: 200}) }
+	for name, c := range map[string]struct {
+		path    string
+		word    func(day int) schemas.MemberCounts // of days 1 to 10
+		isFound bool
+	}{
+		"a unit": {"x", func(day int) schemas.MemberCounts { return all([]string{"degree", "radian"}[day/10]) }, true},
+		"the schema version": {"header schema_version", func(day int) schemas.MemberCounts {
+			return all([]string{"1.0", "1.1"}[day/10])
+		}, true},
+		"dates":           {"x", func(day int) schemas.MemberCounts { return all(fmt.Sprintf("2025-04-%02d", day)) }, false},
+		"the first dates": {"x", func(day int) schemas.MemberCounts { return all([]string{"7:05 PM", "7:10 PM"}[day/10]) }, false},
+		"opponents": {"x", func(day int) schemas.MemberCounts {
+			return all([]string{"ARI", "ATL", "BAL", "BOS"}[(day-1)/3])
+		}, false},
+		"an older day": {"x", func(day int) schemas.MemberCounts {
+			if day == 1 {
+				return words(map[string]int64{"degree": 100, "radian": 100})
+			}
+			return all([]string{"degree", "radian"}[day/10])
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var facts []schemas.QualityFacts
+			for day := 1; day <= 10; day++ {
+				facts = append(facts, withPath("b", day, 1, c.path, c.word(day)))
+			}
+			found := strings.Join(abnormal(Judge(facts, "")), " ")
+			require.Equal(t, c.isFound, strings.Contains(found, "new_values/all/"+c.path+"="), found)
+		})
+	}
+	var facts []schemas.QualityFacts
+	for day := 1; day <= 3; day++ {
+		for game := range 15 {
+			facts = append(facts, withPath("b", day, game, "x", words(map[string]int64{"Slider": 200})))
+		}
+	}
+	facts[44].Members.Paths["x"] = words(map[string]int64{"Slider": 160, "Knuckleball": 40})
+	require.NotContains(t, strings.Join(abnormal(Judge(facts, "")), " "), "new_values")
+
+	// A column takes 40 words, so it judges a word that the path of a record has too.
+	path := "summary_acts.pitch.type"
+	for i := range facts {
+		facts[i].Members.Paths[path] = words(map[string]int64{"Slider": 200})
+		facts[i].Words = map[string]map[string]int64{"pitch_type": {"Slider": 200, "Curve": 10}}
+	}
+	for i := 30; i < 45; i++ {
+		facts[i].Members.Paths[path] = words(map[string]int64{"Slider": 180, "Curve": 20})
+	}
+	require.NotContains(t, strings.Join(abnormal(Judge(facts, "")), " "), "new_values")
+}
+
+// Members of extra innings, reviews and another tracker are rare and not new. The first games of a feed say
+// nothing about them.
+// guard: members: a path of an older day is not new
+// guard: members: a kind of an older day is not new
+// guard: members: few games are no proof that a path is new
+// guard: members: few games are no proof that a kind is new
+// guard: members: few games are no proof that numbers differ
+func TestARarePathOfTheHistoryIsNotNew(t *testing.T) {
+	extra := kinds(map[string]int64{"text": 50, "value": 50}, nil)
+	mixed := kinds(map[string]int64{"text": 150, "number": 50, "value": 200}, nil)
+	plain := kinds(map[string]int64{"text": 200, "value": 200}, nil)
+	today := withPath("b", 10, 1, "x", mixed)
+	today.Members.Paths["extra"] = extra
+	for name, c := range map[string]struct {
+		from int
+		old  bool // the first day has both
+		want []string
+	}{
+		"two games before":   {8, false, nil},
+		"nine days before":   {1, false, []string{"path_kinds/all/x", "new_paths/all/extra"}},
+		"seen nine days ago": {1, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var facts []schemas.QualityFacts
+			for day := c.from; day < 10; day++ {
+				f := withPath("b", day, 1, "x", plain)
+				if c.old && day == 1 {
+					f = withPath("b", day, 1, "x", mixed)
+					f.Members.Paths["extra"] = extra
+				}
+				facts = append(facts, f)
+			}
+			require.ElementsMatch(t, c.want, abnormal(Judge(append(facts, today), "")))
+		})
+	}
+	var facts []schemas.QualityFacts
+	for day := 4; day <= 9; day++ {
+		facts = append(facts, madeUp("b", day, 1, 90, 5))
+	}
+	require.Empty(t, abnormal(Judge(append(facts, madeUp("b", 10, 1, 90*1.609344, 5)), "")))
+}
+
 // Thirty clean days give at most one finding, and none about paths.
 func TestThirtyCleanDaysHaveNoFindingAboutPaths(t *testing.T) {
 	const days = 37
