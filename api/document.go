@@ -103,7 +103,7 @@ func register[I, O any](
 ) {
 	type out struct{ Body O }
 	huma.Register(api, huma.Operation{
-		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Errors: operationErrors,
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Errors: errorsOf(id),
 	}, func(ctx context.Context, in *I) (*out, error) {
 		body, err := handler(ctx, a, in)
 		if err != nil {
@@ -114,6 +114,21 @@ func register[I, O any](
 		}
 		return &out{body}, nil
 	})
+}
+
+// errorsOf returns the errors that an operation may answer with. Those with a list whose cursors say a place
+// may not find it any more.
+func errorsOf(id string) []int {
+	switch id {
+	case "find-players", "get-pitcher-games", "get-batter-splits", "get-pitcher-splits":
+		return append([]int{http.StatusGone}, operationErrors...)
+	}
+	return operationErrors
+}
+
+// cursorGone is the error of a cursor that the list does not go on from.
+func cursorGone(why string) error {
+	return huma.Error410Gone("cursor: " + why + ": begin without a cursor")
 }
 
 // operationErrors are the errors that every operation may answer with; streams are always found.

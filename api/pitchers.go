@@ -135,7 +135,7 @@ func getPitchers(ctx context.Context, a *API, in *pitchersIn) (body Pitchers, er
 func getPitcherGames(ctx context.Context, a *API, in *pitcherGamesIn) (body PitcherGames, err error) {
 	after, err := parseSplitCursor(schemas.SplitGame, in.Cursor)
 	if err != nil {
-		return body, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+		return body, cursorGone(err.Error())
 	}
 	key := fmt.Sprintf("pitcher-games/%d/%s/%d", in.ID, in.Cursor, in.Limit)
 	read := func(ctx context.Context, s Store) ([]schemas.PlayerState, error) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
@@ -92,8 +91,7 @@ func searchPlayers(_ context.Context, a *API, in *findPlayersIn) (body FoundPlay
 	rest, ok := known.from(in.Cursor)
 	// guard: api: a search does not end in silence
 	if !ok {
-		return body, huma.Error422UnprocessableEntity(
-			"cursor: the list of players has changed, and its place is gone: begin without a cursor")
+		return body, cursorGone("the list of players has changed, and its place is gone")
 	}
 	for _, p := range rest {
 		// guard: api: a search finds players of the team that was asked for

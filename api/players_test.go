@@ -54,7 +54,7 @@ func TestPlayersComeInPages(t *testing.T) {
 		require.Equal(t, page == 2, cursor == "")
 	}
 	require.Equal(t, 5, seen)
-	require.Equal(t, 422, k.ask("/v1/players?cursor=77").Code, "a player who is gone since")
+	require.Equal(t, 410, k.ask("/v1/players?cursor=77").Code, "a player who is gone since")
 	require.Equal(t, 422, k.ask("/v1/players?cursor=x").Code)
 }
 

@@ -18,7 +18,7 @@ type SplitChoice struct {
 	Since  string `query:"since" maxLength:"40" format:"date-time" example:"2025-04-06T00:00:00Z" doc:"Only pitches with an event time from this one on"`
 	Until  string `query:"until" maxLength:"40" format:"date-time" example:"2025-04-07T00:00:00Z" doc:"Only pitches with an event time before this one"`
 	Last   int64  `query:"last" minimum:"1" maximum:"10000" example:"100" doc:"Only the last ones of these pitches, by event time; last_of says of what"`
-	LastOf string `query:"last_of" enum:"pitches,swings,games" example:"swings" doc:"pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches"`
+	LastOf string `query:"last_of" enum:"pitches,swings,games" example:"swings" doc:"Without last it has no meaning. pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"The most groups of a page"`
 	Cursor string `query:"cursor" maxLength:"400" pattern:"^(Ag[A-Za-z0-9_-]+)?$" doc:"The next_cursor of the page before, with the same other parameters"`
 }
@@ -135,9 +135,6 @@ func (c *SplitChoice) query(player schemas.PlayerKey) (q schemas.SplitQuery, err
 		Side: player.Side, PlayerID: player.PlayerID, By: schemas.SplitBy(c.By), Last: c.Last,
 		LastOf: schemas.SplitLast(c.LastOf), Limit: c.Limit + 1,
 	}
-	if c.LastOf != "" && c.Last == 0 {
-		return q, huma.Error422UnprocessableEntity("last_of: it is of last, which is not given")
-	}
 	if q.Since, err = timeOf("since", c.Since); err != nil {
 		return q, err
 	}
@@ -145,7 +142,7 @@ func (c *SplitChoice) query(player schemas.PlayerKey) (q schemas.SplitQuery, err
 		return q, err
 	}
 	if q.After, err = parseSplitCursor(q.By, c.Cursor); err != nil {
-		err = huma.Error422UnprocessableEntity("cursor: " + err.Error())
+		err = cursorGone(err.Error())
 	}
 	return q, err
 }

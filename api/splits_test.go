@@ -72,24 +72,31 @@ func TestSplitsOfAPlayer(t *testing.T) {
 	require.Equal(t, []any{}, empty["splits"])
 	require.Nil(t, empty["as_of"])
 	for query, why := range map[string]string{
-		"by=week":                            "by",
-		"last=0":                             "last",
-		"last=10001":                         "last",
-		"last_of=swings":                     "last_of: it is of last",
-		"last=3&last_of=innings":             "last_of",
-		"limit=101":                          "limit",
-		"since=yesterday":                    "since",
-		"until=0000-01-01T00:00:00Z":         "until: want an RFC 3339 time",
-		"cursor=AgEx":                        "cursor: want a next_cursor",
-		"cursor=AhEAAAAAAAAAADIwMjU":         "cursor",
-		"by=date&cursor=AgEAAAAAAAAAADIwMjU": "cursor: it is of another by",
-		"at_least=x":                         "at_least",
+		"by=week":                    "by",
+		"last=0":                     "last",
+		"last=10001":                 "last",
+		"last=3&last_of=innings":     "last_of",
+		"limit=101":                  "limit",
+		"since=yesterday":            "since",
+		"until=0000-01-01T00:00:00Z": "until: want an RFC 3339 time",
+		"cursor=AhEAAAAAAAAAADIwMjU": "cursor",
+		"at_least=x":                 "at_least",
 	} {
 		w := k.ask("/v1/batters/1/splits?" + query)
 		require.Equal(t, 422, w.Code, query)
 		require.Contains(t, w.Body.String(), problemInput, query)
 		require.Contains(t, w.Body.String(), why, query)
 	}
+	for query, why := range map[string]string{
+		"cursor=AgEx":                        "cursor: want a next_cursor",
+		"by=date&cursor=AgEAAAAAAAAAADIwMjU": "cursor: it is of another by",
+	} {
+		body := k.get(410, opSplits, "/v1/batters/1/splits?"+query)
+		require.Equal(t, problemGone, body["type"])
+		require.Contains(t, body["detail"], why)
+	}
+	require.Equal(t, k.get(200, opSplits, "/v1/batters/1/splits"),
+		k.get(200, opSplits, "/v1/batters/1/splits?last_of=swings"))
 	body = k.get(422, opSplits, "/v1/batters/7/splits?by=season")
 	require.Equal(t, "more than 100000 pitches: choose fewer with since, until or last", body["detail"])
 }

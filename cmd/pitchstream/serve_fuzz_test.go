@@ -120,13 +120,21 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 	}, time.Minute, 50*time.Millisecond)
 }
 
-// gone allows an answer to questions that are right: the feed of changes does not go on from the place.
-const gone = `
+// gone allows an answer to questions that are right: the feed of changes, or a list, does not go on from the
+// place.
+func gone() (config string) {
+	for _, path := range []string{
+		"/v1/changes", "/v1/players", "/v1/pitchers/{id}/games", "/v1/pitchers/{id}/splits", "/v1/batters/{id}/splits",
+	} {
+		config += `
 [[operations]]
-include-path = "/v1/changes"
+include-path = "` + path + `"
 [operations.checks]
-positive_data_acceptance.expected-statuses = ["2xx", "410", "429", "5xx"]
+positive_data_acceptance.expected-statuses = ["2xx", "404", "410", "429", "5xx"]
 `
+	}
+	return config
+}
 
 // theSame makes that what is asked follows from the document and the seed alone: not from what was answered
 // before, nor from how long that took.
@@ -149,12 +157,12 @@ func question(t *testing.T, python, document string) *exec.Cmd {
 	args := []string{"-m", "schemathesis.cli", "run", document, "--checks=all", "--seed=" + cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SEED"), "1"),
 		"--request-timeout=60", "--continue-on-failure", "--warnings=off", "--suppress-health-check=all", "--no-color",
 		"--generation-database=none", "--exclude-checks=not_a_server_error"} // that is the umpire's
-	dir, config := t.TempDir(), gone
+	dir, config := t.TempDir(), gone()
 	if seconds := os.Getenv("PITCHSTREAM_FUZZ_SECONDS"); seconds != "" {
 		args = append(args, "--workers=2", "--max-time="+seconds)
 	} else {
 		args = append(args, "--workers=1", "--max-examples=25")
-		config = theSame + gone
+		config = theSame + gone()
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "schemathesis.toml"), []byte(config), 0o600))
 	asking := exec.CommandContext(t.Context(), python, args...)

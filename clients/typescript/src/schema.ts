@@ -5789,7 +5789,7 @@ export interface operations {
                 until?: string;
                 /** @description Only the last ones of these pitches, by event time; last_of says of what */
                 last?: number;
-                /** @description pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
+                /** @description Without last it has no meaning. pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
                 last_of?: "pitches" | "swings" | "games";
                 /** @description The most groups of a page */
                 limit?: number;
@@ -5829,6 +5829,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gone */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7352,6 +7361,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -7601,7 +7619,7 @@ export interface operations {
                 until?: string;
                 /** @description Only the last ones of these pitches, by event time; last_of says of what */
                 last?: number;
-                /** @description pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
+                /** @description Without last it has no meaning. pitches, where it is not given: the last pitches. swings: all pitches from the swing on that has last - 1 newer swings, so that swing_count is last. games: all pitches of the games with the newest pitches */
                 last_of?: "pitches" | "swings" | "games";
                 /** @description The most groups of a page */
                 limit?: number;
@@ -7641,6 +7659,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gone */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8185,6 +8212,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gone */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
