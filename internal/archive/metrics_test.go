@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
@@ -101,6 +102,51 @@ func TestAnArchiverGoesOnWhenItsStorageHasRoomAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, r.Gaps, 1)
 	require.InDelta(t, float64(r.Gaps[0].To-r.Gaps[0].From), figures(t, registry)[name+"missing_records_total"], 0)
+}
+
+// A gap that was named is not counted again by each run after an error.
+//
+// guard: archive: a gap is counted once, however often the run begins again
+func TestAGapIsCountedOnceHoweverOftenTheRunBegins(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), &fullStore{Store: folderStore(t)}
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(9, 1)), 20)...)
+	archiveOnce(t, cluster, store, 64<<10)
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(9, 2)), 20)...)
+	deleteBelow(t, cluster, 0, 30)
+	store.refusals.Store(1)
+	o := optionsOf(cluster, store, 32<<20)
+	registry := prometheus.NewRegistry()
+	o.Once, o.MaxAge, o.Metrics = false, time.Millisecond, NewMetrics(registry, time.Minute)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	o.Progress = func(int64, int64) {
+		if figures(t, registry)["pitchstream_archive_records_total"] == 10 {
+			stop()
+		}
+	}
+	r, err := Run(ctx, o)
+	require.NoError(t, err)
+	require.Equal(t, []kafkaread.Span{{Partition: 0, From: 20, To: 30}}, r.Gaps)
+	require.InDelta(t, 1, figures(t, registry)["pitchstream_archive_errors_total"], 0)
+	require.InDelta(t, 10, figures(t, registry)["pitchstream_archive_missing_records_total"], 0)
+}
+
+// guard: archive: a stop that could not write what was read says so
+func TestAStopThatCannotWriteIsAnError(t *testing.T) {
+	cluster, store := testkit.FakeKafka(t), &fullStore{Store: folderStore(t)}
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(9, 1)), 3)...)
+	store.refusals.Store(1000)
+	o := optionsOf(cluster, store, 32<<20)
+	o.Once, o.MaxAge = false, time.Hour
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	o.Progress = func(done, _ int64) {
+		if done == 3 {
+			stop()
+		}
+	}
+	_, err := Run(ctx, o)
+	require.ErrorIs(t, err, errFull)
 }
 
 // An error before the archiver has read the manifests is returned, and so is one of a run up to the end.

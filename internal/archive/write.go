@@ -74,28 +74,36 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	report := Report{Topic: o.Topic}
 	hasBegun := false
-	for again := 0; ; again++ {
+	named := map[int32]int64{}
+	for again, failed := 0, 0; ; {
 		listed := report.Segments + report.Adopted
-		w := &writer{o: o, report: &report, builders: map[int32]*open{}}
+		w := &writer{o: o, report: &report, builders: map[int32]*open{}, named: named}
 		err := w.run(ctx)
 		hasBegun = hasBegun || w.hasBegun
 		// guard: archive: a run that gets on is not counted among those in a row
 		if report.Segments+report.Adopted > listed {
-			again = 0
+			again, failed = 0, 0
 		}
 		switch {
 		case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
 			return report, nil
 		case errors.Is(err, errAgain) && again < 10:
+			again++
 			o.Log.Warn("archive: beginning again from the manifests", "reason", err)
-			if err := lifecycle.Sleep(ctx, time.Duration(again)*time.Second); err != nil {
+			if err := lifecycle.Sleep(ctx, time.Duration(again-1)*time.Second); err != nil {
 				return report, nil //nolint:nilerr // ctx ended
 			}
 			continue
+		// guard: archive: a stop that could not write what was read says so | ctx.Err() != nil -> false
+		case ctx.Err() != nil:
+			o.Metrics.Failed()
+			return report, err
 		// guard: archive: an archiver goes on after an error of storage or of Kafka
 		case !o.Once && hasBegun && !errors.Is(err, errAgain):
 			o.Metrics.Failed()
-			pause := min(time.Duration(again+1)*time.Second, longestPause)
+			again = 0
+			failed++
+			pause := min(time.Duration(failed)*time.Second, longestPause)
 			o.Log.Error("archive: the run failed, and begins again from the manifests", "error", err, "after", pause)
 			if err := lifecycle.Sleep(ctx, pause); err != nil {
 				return report, nil //nolint:nilerr // ctx ended
@@ -119,6 +127,7 @@ type writer struct {
 	topicID   string
 	manifests map[int32]*Manifest
 	builders  map[int32]*open // of the partitions that are read
+	named     map[int32]int64 // by partition: the end of the last gap that was named, in this run or before
 	bounds    kafkaread.Spans // of the topic, when the run began
 	looked    time.Time       // for new partitions
 	arrived   time.Time       // when the last record came
@@ -228,9 +237,12 @@ func (w *writer) locate(ctx context.Context, id int32, span kafkaread.Span) (int
 		return 0, fmt.Errorf(text, w.o.Topic, id, m.Next, span.To)
 	}
 	if m.Next < span.From {
+		// guard: archive: a gap is counted once, however often the run begins again | span.From > w.named[id] -> true
+		isNew := span.From > w.named[id]
 		// guard: archive: records that were gone before they were archived are named
-		if len(m.Segments) > 0 || m.Next > 0 {
-			gap := kafkaread.Span{Partition: id, From: m.Next, To: span.From}
+		if isNew && (len(m.Segments) > 0 || m.Next > 0) {
+			gap := kafkaread.Span{Partition: id, From: max(m.Next, w.named[id]), To: span.From}
+			w.named[id] = span.From
 			w.report.Gaps = append(w.report.Gaps, gap)
 			w.o.Metrics.Missed(gap.To - gap.From)
 			w.o.Log.Error("records were deleted before they were archived: run the archive more often, or keep "+
