@@ -113,3 +113,30 @@ func TestViewsOfOthersSurviveARollback(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n, "without views of others there is no column that the target lacks")
 }
+
+// guard: target: models of one target only are no difference
+func TestScoresOfOneTargetAreNoDifference(t *testing.T) {
+	live, models := scored(t)
+	better := openAt(t, live.cfg.URL, "pitchstream_better")
+	_, err := better.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
+	require.NoError(t, err)
+	addVersion(t, models, "1")
+	setState(t, models, 1, schemas.ModelLive)
+	for _, s := range []*Sink{live, better} {
+		g := sinktest.NewGenerator(7, 20)
+		for _, b := range g.Batches(g.Changes(100)) {
+			_, err := s.Apply(t.Context(), b)
+			require.NoError(t, err)
+		}
+	}
+	var shown int
+	const count = `SELECT count(*) FROM batter_stats WHERE last_pitch ? 'scores'`
+	require.NoError(t, raw(t, live).QueryRow(t.Context(), count).Scan(&shown))
+	require.Positive(t, shown)
+	a, b := schemas.Target{Name: "live", Schema: "pitchstream"}, schemas.Target{Name: "better", Schema: better.cfg.Schema}
+	a.Group, b.Group = "g", "g"
+	d, err := openTargets(t, live).Diff(t.Context(), a, b, "t")
+	require.NoError(t, err)
+	require.Positive(t, d.Batters.InA)
+	require.False(t, d.Different(), "%+v", d)
+}

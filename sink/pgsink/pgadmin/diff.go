@@ -201,10 +201,15 @@ const typesDiffer = `(a.by_pitch_type IS DISTINCT FROM b.by_pitch_type AND EXIST
 			THEN abs(fa.value::float8 - fb.value::float8) > 1e-9 * greatest(1, abs(fa.value::float8))
 			ELSE fa.value IS DISTINCT FROM fb.value END) f))`
 
-// differs is a condition: the values of a column differ.
+// differs is a condition: the values of a column differ. Scores are no values of a row: each target has its own
+// models.
 func differs(c schemas.Column) string {
-	if c.Name == "by_pitch_type" {
+	switch c.Name {
+	case "by_pitch_type":
 		return typesDiffer
+	case "last_pitch":
+		// guard: target: models of one target only are no difference | (a.last_pitch - 'scores') -> a.last_pitch
+		return "(a.last_pitch - 'scores') IS DISTINCT FROM (b.last_pitch - 'scores')"
 	}
 	if strings.HasPrefix(c.Name, "avg_") {
 		return fmt.Sprintf(`(a.%[1]s IS DISTINCT FROM b.%[1]s

@@ -92,7 +92,8 @@ func (m Models) change(ctx context.Context, f func(*pg.Tx) error) error {
 			}
 			return f(tx)
 		})
-		if !pg.HasCode(err, "55P03") { // lock_not_available, from OwnModels
+		// OwnModels ends with lock_not_available, or with a deadlock beside the end of a scoring.
+		if !pg.HasCode(err, "55P03") && !pg.IsContended(err) {
 			return err
 		}
 		select {
