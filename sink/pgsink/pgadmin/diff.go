@@ -201,7 +201,7 @@ const typesDiffer = `(a.by_pitch_type IS DISTINCT FROM b.by_pitch_type AND EXIST
 			THEN abs(fa.value::float8 - fb.value::float8) > 1e-9 * greatest(1, abs(fa.value::float8))
 			ELSE fa.value IS DISTINCT FROM fb.value END) f))`
 
-// differs is a condition: the values of a column differ. Scores are no values of a row: each target has its own
+// differs is a condition: the values of a column differ. Scores do not count: each target has its own
 // models.
 func differs(c schemas.Column) string {
 	switch c.Name {
