@@ -116,7 +116,9 @@ func InRedis(state *schemas.PlayerState) schemas.GameStats {
 	if state.Side == schemas.Batter {
 		g.Stats = &state.Stats
 	}
-	g.LastPitch().Scores = nil
+	if last := g.LastPitch(); last != nil { // a state that cannot be read has none
+		last.Scores = nil
+	}
 	return g
 }
 
