@@ -3,8 +3,6 @@ package doctor
 import (
 	"context"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/pitchstream/pitchstream/internal/localpg"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -108,30 +105,8 @@ func TestAnOrdinaryRoleSeesWhatItMay(t *testing.T) {
 
 // guard: doctor: a writer among several servers is the primary
 func TestAWriterIsExaminedAtThePrimary(t *testing.T) {
-	var servers [2]*localpg.Server
-	for i := range servers {
-		s, err := localpg.Start(t.Context(), localpg.Options{Settings: localpg.Throwaway(), Download: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Stop() })
-		c, err := pgx.Connect(t.Context(), s.URL)
-		require.NoError(t, err)
-		_, err = c.Exec(t.Context(), `ALTER ROLE postgres PASSWORD 'hush'`)
-		require.NoError(t, err)
-		var data string
-		require.NoError(t, c.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data))
-		require.NoError(t, c.Close(t.Context()))
-		u, err := url.Parse(s.URL)
-		require.NoError(t, err)
-		u.User = url.UserPassword("postgres", "hush")
-		s.URL = u.String()
-		if i == 0 {
-			require.NoError(t, s.Halt())
-			require.NoError(t, os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644))
-			require.NoError(t, s.Resume(t.Context()))
-		}
-		servers[i] = s
-	}
-	place := "postgres://postgres:hush@" + servers[0].Addr + "," + servers[1].Addr + "/postgres?sslmode=disable"
+	standby, primary := testkit.StandbyAndPrimary(t, nil)
+	place := "postgres://postgres:hush@" + standby.Addr + "," + primary.Addr + "/postgres?sslmode=disable"
 	all, _ := found(t, Options{PostgresURL: place, Schema: "pitchstream"})
 	require.NotContains(t, all, "postgres.in_hot_standby")
 	require.Contains(t, all, "postgres.schema")

@@ -5,17 +5,15 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
@@ -71,31 +69,7 @@ func (n *name) of(t *testing.T, database, more string) string {
 // twoServers returns a standby and a primary, both with our tables and one password.
 func twoServers(t *testing.T) (standby, primary *localpg.Server) {
 	t.Helper()
-	var servers [2]*localpg.Server
-	for i := range servers {
-		s, err := localpg.Start(t.Context(), localpg.Options{Settings: localpg.Throwaway(), Download: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Stop() })
-		c, err := pgx.Connect(t.Context(), s.URL)
-		require.NoError(t, err)
-		_, err = c.Exec(t.Context(), `ALTER ROLE postgres PASSWORD 'hush'`)
-		require.NoError(t, err)
-		var data string
-		require.NoError(t, c.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data))
-		require.NoError(t, c.Close(t.Context()))
-		u, err := url.Parse(s.URL)
-		require.NoError(t, err)
-		u.User = url.UserPassword("postgres", "hush")
-		s.URL = u.String()
-		openAt(t, s.URL, "pitchstream").Close()
-		if i == 0 {
-			require.NoError(t, s.Halt())
-			require.NoError(t, os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644))
-			require.NoError(t, s.Resume(t.Context()))
-		}
-		servers[i] = s
-	}
-	return servers[0], servers[1]
+	return testkit.StandbyAndPrimary(t, func(url string) { openAt(t, url, "pitchstream").Close() })
 }
 
 // guard: a writer and a server refuse a standby
