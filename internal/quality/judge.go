@@ -244,9 +244,12 @@ func (p *part) add(f *schemas.QualityFacts) {
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
 }
 
-func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) int64 {
+func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) int64 { return gamesOf(j.games, is) }
+
+// gamesOf counts the games of which some facts are so. A game has facts for each venue of its pitches.
+func gamesOf(facts []*schemas.QualityFacts, is func(*schemas.QualityFacts) bool) int64 {
 	games := map[schemas.Text]bool{}
-	for _, g := range j.games {
+	for _, g := range facts {
 		// guard: quality: a game with pitches at two venues is one game | g.GamePK -> g.GamePK + g.Venue
 		if is(g) {
 			games[g.GamePK] = true

@@ -351,7 +351,7 @@ func (m *memberJudge) pathFindings() (out []schemas.QualityFinding) {
 			path, 100*share, 100*before.share(), run, m.kinds(m.base, path), kinds,
 			partnerText(m.partnerOf(path, added), "has another name now"))
 		f.Do = "compare a record with one of last week: pitchstream explain; ask the vendor"
-		f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool {
+		f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool {
 			return p.Records-p.Paths[path].Kinds[anyKind].Last >= min(runLeast, p.Records) ||
 				1-float64(p.Paths[path].Kinds[anyKind].Seen)/float64(p.Records) > 1-before.share()/2
 		})
@@ -364,7 +364,7 @@ func (m *memberJudge) pathFindings() (out []schemas.QualityFinding) {
 		f.What = fmt.Sprintf("records with the member %s, which no record of the 30 days before has: %.1f %%, %s%s",
 			path, 100*f.Value, m.kinds(m.today, path), partnerText(m.formerOf(path), "had this place before"))
 		f.Do = "ask the vendor whether it is meant, and whether another member ends"
-		f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool { return p.Paths[path].Records() > 0 })
+		f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool { return p.Paths[path].Records() > 0 })
 		out = append(out, f)
 	}
 	if m.today.cut >= memberRows && m.base.cut == 0 && m.venue == everywhere {
@@ -372,7 +372,7 @@ func (m *memberJudge) pathFindings() (out []schemas.QualityFinding) {
 		f.Limit = fmt.Sprintf("%d records", memberRows)
 		f.What = "records with more members than are counted, so that no path of them is judged"
 		f.Do = "ask the vendor what these members are"
-		f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool { return p.Cut > 0 })
+		f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool { return p.Cut > 0 })
 		out = append(out, f)
 	}
 	return out
@@ -385,11 +385,8 @@ func (m *memberJudge) finding(check, path string, value, before float64) schemas
 	}
 }
 
-func gamesOf(games []*schemas.QualityFacts, is func(*schemas.MemberProfile) bool) (n int64) {
-	for _, g := range games {
-		n += count(is(g.Members))
-	}
-	return n
+func (m *memberJudge) gamesWhere(is func(*schemas.MemberProfile) bool) int64 {
+	return gamesOf(m.games, func(g *schemas.QualityFacts) bool { return is(g.Members) })
 }
 
 // kinds returns what a path holds, as "number 98 %, null 2 %" of the records that have it.
@@ -548,7 +545,7 @@ func (m *memberJudge) kindFindings() (out []schemas.QualityFinding) {
 			f.What = fmt.Sprintf("records whose member %s is of another kind: %s; before %s",
 				path, m.kinds(m.today, path), m.kinds(m.base, path))
 			f.Do = "ask the vendor; a column that reads this member has no value"
-			f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool {
+			f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool {
 				return p.Paths[path].Kinds[kind].Seen > 0
 			})
 			out = append(out, f)
@@ -653,7 +650,7 @@ func memberWords(j *judge, m *memberJudge) (out []schemas.QualityFinding) {
 			f.What = fmt.Sprintf("records whose member %s is %q, a value that no record of the 30 days before has",
 				path, word)
 			f.Do = "ask the vendor whether the word is meant"
-			f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool { return p.Paths[path].Words[word] > 0 })
+			f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool { return p.Paths[path].Words[word] > 0 })
 			out = append(out, f)
 		}
 	}
@@ -697,7 +694,7 @@ func (m *memberJudge) scales() (out []schemas.QualityFinding) {
 		f.What = fmt.Sprintf("the numbers of the member %s are %.3g times as large as before%s",
 			path, math.Exp(is-was), unit)
 		f.Do = "look at the records: another unit, or another meaning"
-		f.Games = gamesOf(m.games, func(p *schemas.MemberProfile) bool {
+		f.Games = m.gamesWhere(func(p *schemas.MemberProfile) bool {
 			c := p.Paths[path]
 			return c.N > 0 && (scaleOf(c) < low || scaleOf(c) > high)
 		})
