@@ -79,7 +79,7 @@ func isTooSlow(err error) bool {
 // denied is the SQLSTATE of a table that the role may not read.
 const denied = "42501"
 
-// warnDenied logs that the role may not read a table, once a minute, because nobody sees it elsewhere.
+// warnDenied logs that the role may not read a table, at most once a minute.
 func (g *gate) warnDenied(err error) {
 	if pg := sqlError(nil); !errors.As(err, &pg) || pg.SQLState() != denied {
 		return

@@ -103,7 +103,7 @@ func (redisReply) RedisError()     {}
 
 // guard: gate: an error about a request's values closes no way
 // guard: gate: a read that waited for others closes no way
-// guard: api: a slow query is told from a store that does not answer
+// guard: api: a slow query is no outage of its store
 func TestARequestThatTheStoreRefusesCostsOnlyItself(t *testing.T) {
 	for err, closes := range map[error]bool{
 		sqlState("22021"): false, sqlState("22008"): false, sqlState("22003"): false, sqlState("54000"): false,

@@ -68,7 +68,7 @@ func problemOf(err error) error {
 		p.Type, p.Detail = problemAtLeast, late.Error()
 	case errors.Is(err, schemas.ErrOccupied):
 		p.Type, p.Detail = problemBusy, schemas.ErrOccupied.Error()+": try again"
-	// guard: api: a slow query is told from a store that does not answer
+	// guard: api: a slow query is no outage of its store
 	case isTooSlow(err):
 		p.Type, p.Detail = problemBusy, "Postgres took too long for this: ask for less, as with more filters"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

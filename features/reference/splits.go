@@ -55,9 +55,9 @@ func splitOf(key schemas.Text, rows []schemas.StoredRow, q schemas.SplitQuery) s
 	return split
 }
 
-// chosen returns the rows that a query chooses, the newest first. A row without the player of the side is
-// nobody's, so that it is in no group. Rows of one time are in the order of the
-// API's pages of pitches, so that the last n of both are the same.
+// chosen returns the rows that a query chooses, the newest first. A row without a player of the side is in no
+// group. Rows of one time are in the order of the API's pages of pitches, so that the last n of both are the
+// same.
 func chosen(rows []schemas.StoredRow, q schemas.SplitQuery) (his []schemas.StoredRow) {
 	for _, row := range rows {
 		isIn := (!q.Since.Present || row.EventTime >= q.Since.Value) &&

@@ -12,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
-// Metrics show how an archiver gets on. All methods do nothing for nil, the metrics of a run that nobody
-// watches. Only the goroutine of the run calls them.
+// Metrics show how an archiver gets on. All methods do nothing for nil, as in a run without
+// metrics. Only the goroutine of the run calls them.
 type Metrics struct {
 	records, bytes, segments, errors, missing prometheus.Counter
 	lag, newest, progress                     prometheus.Gauge
