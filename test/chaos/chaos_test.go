@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -50,7 +51,8 @@ type result struct {
 }
 
 // Whatever fails of the clusters, nothing is lost, nothing doubled, nothing goes back, and all goes on.
-// CHAOS_SEED plays a schedule again; CHAOS_FAULTS and CHAOS_PITCHES make it longer.
+// CHAOS_SEED plays a schedule again; CHAOS_FAULTS and CHAOS_PITCHES make it longer; CHAOS_KINDS, a pattern,
+// chooses kinds of faults.
 func TestTheBooksBalanceWhateverFails(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three clusters")
@@ -58,12 +60,15 @@ func TestTheBooksBalanceWhateverFails(t *testing.T) {
 	began := time.Now()
 	faults, pitches := number(t, "CHAOS_FAULTS", 5), number(t, "CHAOS_PITCHES", 2000)
 	seed := uint64(number(t, "CHAOS_SEED", int(rand.Uint32())))
-	plan := schedule(seed, faults)
+	only, err := regexp.Compile(os.Getenv("CHAOS_KINDS"))
+	require.NoError(t, err, "CHAOS_KINDS")
+	plan := schedule(seed, faults, only)
+	require.NotEmpty(t, plan, "no kind of fault matches CHAOS_KINDS")
 	t.Logf("CHAOS_SEED=%d CHAOS_FAULTS=%d CHAOS_PITCHES=%d plays this schedule again:", seed, faults, pitches)
 	for i, f := range plan {
 		t.Logf("%3d %v", i+1, f)
 	}
-	r := &run{T: t, c: newCluster(t)}
+	r := &run{T: t, c: newCluster(t, plan)}
 	require.NoError(t, r.c.primary().do(t.Context(), stack.AuditSQL))
 	r.probes = &probes{c: r.c}
 	r.feed = startFeed(t, r.c.stack, seed, pitches, max(20, pitches/faults/8))
@@ -160,10 +165,12 @@ func (r *run) balance(seed uint64, faults int, began time.Time) {
 	gone, where := r.feed.lost(s)
 	require.Zero(r, gone, "acknowledged records that the topic has not: %s", where)
 	require.Zero(r, back, example)
-	others := r.probes.sent*partitions + r.watch.pitches()
-	require.EqualValues(r, r.feed.tally.Standing+int64(others), len(want.Rows), "rows, as simulated, probed and observed")
+	others := r.probes.sent*partitions + r.watch.pitches() + r.c.operators.pitches
+	require.EqualValues(r, r.feed.tally.Standing+int64(others), len(want.Rows),
+		"rows, as simulated, probed, observed and loaded")
 	s.Require(want, 1)
 	r.watch.settle(want)
+	r.c.settleOperators()
 	out := s.Output("verify")
 	r.Logf("verify:\n%s", out)
 	r.Logf("chaos: seed %d, %d faults of %d kinds, %d pitches in %d records, %d probes, %d rows: all books balance; "+

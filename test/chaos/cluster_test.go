@@ -46,6 +46,11 @@ type cluster struct {
 	sentinels  []string
 	redisURL   string
 
+	may                   map[kind]bool // the kinds of the schedule
+	clocks                *clocks       // nil: no kind sets one wrong
+	binary, older, skewed string
+	operators             *operators
+
 	mu         sync.Mutex // held while a processor is killed or started
 	processors []*testkit.Server
 	began      [processors]int64 // where the log of the present process begins
@@ -53,14 +58,18 @@ type cluster struct {
 }
 
 // newCluster starts everything.
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, plan []fault) *cluster {
 	t.Helper()
 	logs := os.Getenv("CHAOS_LOGS")
 	if logs == "" {
 		logs = t.TempDir()
 	}
 	require.NoError(t, os.MkdirAll(logs, 0o755))
-	c := &cluster{t: t, net: newNetwork(), logs: logs}
+	c := &cluster{t: t, net: newNetwork(), logs: logs, may: kindsIn(plan), operators: &operators{}}
+	c.builds()
+	if c.may[brokerClock] || c.may[masterClock] || c.may[standbyClock] {
+		c.clocks = newClocks(t)
+	}
 	began := time.Now()
 	c.startPostgres()
 	c.startRedis()
@@ -95,16 +104,22 @@ func (c *cluster) startStack() {
 	s.Output("migrate")
 }
 
-// startProcessor starts a processor. Each one but the last has a name that it keeps.
-func (c *cluster) startProcessor(i int) {
+// diskFor returns a disk of its own for a server where the schedule fills it, and else nil.
+func (c *cluster) diskFor(owner *child.User, k kind) *disk {
 	c.t.Helper()
-	name := fmt.Sprint("processor-", i+1)
-	args := []string{"run", "--log-format=text"}
-	if i < processors-1 {
-		args = append(args, "--instance-id="+name)
+	if !c.may[k] {
+		return nil
 	}
-	p := c.runBinary(name, args...)
-	c.processors = append(c.processors, p)
+	return newDisk(c.t, owner)
+}
+
+// clockOf returns the environment of a server whose clock the schedule sets wrong, and else nil.
+func (c *cluster) clockOf(name string, k kind) []string {
+	c.t.Helper()
+	if !c.may[k] {
+		return nil
+	}
+	return c.clocks.env(c.t, name)
 }
 
 // runBinary starts a command of the binary.

@@ -3,14 +3,10 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"syscall"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // ongoing is a fault that was inflicted.
@@ -52,8 +48,16 @@ func (c *cluster) inflict(f fault) ongoing {
 		return c.inflictRedis(f)
 	case slowLinks, lossyLinks:
 		return c.worsen(f)
-	case replayKilled, retryKilled, repairKilled:
+	case replayKilled, retryKilled, repairKilled, rebuildKilled, targetKilled, modelKilled, backfillKilled:
 		return c.operate(f)
+	case dataFull, walFull, brokerFull, masterFull:
+		return c.fillDisk(f)
+	case standbyClock, brokerClock, masterClock, processorClock:
+		return c.moveClock(f)
+	case endTxnHeld:
+		return c.holdEndTxn(f)
+	case upgraded:
+		return c.upgrade(f)
 	}
 	return c.inflictProcessor(f)
 }
@@ -215,27 +219,6 @@ func (c *cluster) inflictProcessor(f fault) ongoing {
 	}
 	c.t.Fatalf("no fault is called %s", f.kind)
 	return ongoing{}
-}
-
-// operate begins a command of an operator and kills it after a while, unless it has ended.
-func (c *cluster) operate(f fault) ongoing {
-	c.t.Helper()
-	args := map[kind][]string{
-		replayKilled: {"replay", "--into", "live"},
-		retryKilled:  {"dlq", "retry", "--rate=50"},
-		repairKilled: {"verify", "--repair"},
-	}[f.kind]
-	cmd := exec.Command(stack.Binary(c.t), args...)
-	cmd.Env = c.stack.Env
-	log := c.appendTo(c.logFile("operator"))
-	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(c.t, cmd.Start())
-	return ongoing{endures: true, least: f.hold, undo: func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = log.Close()
-		c.t.Logf("    %v: %v", args, cmd.ProcessState)
-	}}
 }
 
 // kill ends a processor as kill -9 does, and revive starts it again. It stays down in between.

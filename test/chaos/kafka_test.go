@@ -23,6 +23,7 @@ const brokers = 3
 type broker struct {
 	name                          string
 	server                        *testkit.Server
+	disk                          *disk // of its logs; nil: an ordinary one
 	clients, others, quorum       *door
 	atClients, atOthers, atQuorum string // where it listens behind them
 }
@@ -42,6 +43,7 @@ func (c *cluster) startKafka() {
 			quorum: c.net.newDoor(c.t), atClients: testkit.FreeAddr(), atOthers: testkit.FreeAddr(),
 			atQuorum: testkit.FreeAddr(),
 		}
+		b.clients.forKafka = true
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, b.quorum.addr))
 		c.brokers = append(c.brokers, b)
 	}
@@ -57,10 +59,15 @@ func (c *cluster) startBroker(home string, id int, b *broker, voters string) {
 	c.t.Helper()
 	heap := []string{"KAFKA_HEAP_OPTS=-Xms192m -Xmx320m", "LOG_DIR=" + c.t.TempDir(),
 		"KAFKA_JVM_PERFORMANCE_OPTS=-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+	b.disk = c.diskFor(nil, brokerFull)
 	b.server = testkit.RunProgram(c.t, testkit.Program{
 		Name: b.name, Path: filepath.Join(home, "bin/kafka-server-start.sh"), Args: []string{"server.properties"},
-		Env: heap, LogFile: c.logFile(b.name),
+		Env: append(c.clockOf(b.name, brokerClock), heap...), LogFile: c.logFile(b.name),
 		Prepare: func(dir string) error {
+			data := filepath.Join(dir, "data")
+			if b.disk != nil {
+				data = filepath.Join(b.disk.path, "data")
+			}
 			text := fmt.Sprintf(`process.roles=broker,controller
 node.id=%[1]d
 listeners=CLIENT://%[2]s,BROKER://%[3]s,CONTROLLER://%[4]s
@@ -85,7 +92,7 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304
 `, id, b.atClients, b.atOthers, b.atQuorum, b.clients.addr, b.others.addr, b.quorum.addr, voters,
-				filepath.Join(dir, "data"))
+				data)
 			file := filepath.Join(dir, "server.properties")
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				return err

@@ -29,6 +29,7 @@ type network struct {
 	programs map[string]func() int // the process of each program, 0: none
 	ways     map[way]*condition
 	links    map[*link]bool
+	hold     *hold // of the ends of transactions; nil: none
 }
 
 // way is between two programs; it does not matter which of them opened the connection. from is "" for all
@@ -50,6 +51,7 @@ type link struct {
 	to             string
 	socket         string // of the client, as /proc names it; "" where that is not known
 	client, server net.Conn
+	answered       chan struct{} // has a value when the server has said something
 
 	mu   sync.Mutex
 	from map[string]bool // whether it comes from these programs, as far as that was asked
@@ -63,6 +65,7 @@ func newNetwork() *network {
 type door struct {
 	addr, server string
 	listener     net.Listener
+	forKafka     bool // clients of Kafka come in here, whose requests are looked at
 }
 
 // newDoor opens an address. Nothing goes through before lead is called.
@@ -99,7 +102,7 @@ func (n *network) lead(t *testing.T, d *door, name, server string) {
 
 func (n *network) serve(ctx context.Context, d *door, name string, client net.Conn) {
 	defer client.Close()
-	l := &link{to: name, client: client, from: map[string]bool{}}
+	l := &link{to: name, client: client, answered: make(chan struct{}, 1), from: map[string]bool{}}
 	if tcp, ok := client.RemoteAddr().(*net.TCPAddr); ok {
 		l.socket = socketOf(tcp.Port)
 	}
@@ -119,15 +122,27 @@ func (n *network) serve(ctx context.Context, d *door, name string, client net.Co
 		_ = client.Close()
 	}
 	var both sync.WaitGroup
-	both.Go(func() { n.carry(ctx, l, client, server) })
-	both.Go(func() { n.carry(ctx, l, server, client) })
+	ask := server.Write
+	if d.forKafka {
+		ask = n.asking(ctx, l)
+	}
+	both.Go(func() { n.carry(ctx, l, client, ask) })
+	both.Go(func() {
+		n.carry(ctx, l, server, func(piece []byte) (int, error) {
+			select {
+			case l.answered <- struct{}{}:
+			default:
+			}
+			return client.Write(piece)
+		})
+	})
 	both.Wait()
 	n.mu.Lock()
 	delete(n.links, l)
 	n.mu.Unlock()
 }
 
-func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
+func (n *network) carry(ctx context.Context, l *link, from net.Conn, write func([]byte) (int, error)) {
 	defer l.client.Close()
 	defer l.server.Close()
 	buf := make([]byte, 32<<10)
@@ -137,7 +152,7 @@ func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
 			if !n.wait(ctx, l) {
 				return
 			}
-			if _, err := to.Write(buf[:count]); err != nil {
+			if _, err := write(buf[:count]); err != nil {
 				return
 			}
 		}
@@ -147,6 +162,30 @@ func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
 			}
 			return
 		}
+	}
+}
+
+// asking returns how requests to Kafka go on. One that is held arrives also where its sender has gone
+// meanwhile: the connection to the server stays until that has answered.
+func (n *network) asking(ctx context.Context, l *link) func([]byte) (int, error) {
+	var f frames
+	return func(piece []byte) (int, error) {
+		for _, p := range f.next(piece) {
+			var h *hold
+			if p.isEndTxn {
+				h = n.held(l)
+			}
+			if h == nil {
+				if _, err := l.server.Write(p.bytes); err != nil {
+					return 0, err
+				}
+				continue
+			}
+			if err := h.deliver(ctx, l, p.bytes); err != nil {
+				return 0, err
+			}
+		}
+		return len(piece), nil
 	}
 }
 

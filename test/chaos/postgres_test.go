@@ -25,6 +25,8 @@ type database struct {
 	door   *door
 	direct string // its URL beside the network
 	addr   string
+	disk   *disk // of the data without the WAL; nil: an ordinary one
+	wal    *disk // of the WAL
 }
 
 // startPostgres starts a primary and a standby, which confirms every commit.
@@ -41,12 +43,16 @@ func (c *cluster) startPostgres() {
 	for i := range 2 {
 		d := &database{name: fmt.Sprint("postgres-", i+1), door: c.net.newDoor(c.t), addr: testkit.FreeAddr()}
 		d.direct = "postgres://postgres@" + d.addr + "/postgres?sslmode=disable"
+		d.disk, d.wal = c.diskFor(user, dataFull), c.diskFor(user, walFull)
 		c.databases = append(c.databases, d)
 	}
-	c.startDatabase(c.databases[0], func(dir string) error {
-		return c.pgRun(dir, "initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
+	first, second := c.databases[0], c.databases[1]
+	c.startDatabase(first, func(dir string) error {
+		// Small files of the WAL, so that a disk without room is soon noticed.
+		return c.pgRun(dir, "initdb", append(first.folders("-X"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+			"--locale", "C", "--no-sync", "--wal-segsize=1")...)
 	})
-	c.startDatabase(c.databases[1], func(dir string) error { return c.copyFrom(c.databases[0], dir) })
+	c.startDatabase(second, func(dir string) error { return c.copyFrom(first, second, dir) })
 	c.awaitStandby()
 }
 
@@ -56,10 +62,10 @@ func (c *cluster) startDatabase(d *database, prepare func(dir string) error) {
 	_, port, _ := net.SplitHostPort(d.addr)
 	d.server = testkit.RunProgram(c.t, testkit.Program{
 		Name: d.name, Addr: d.addr, Path: filepath.Join(c.pgPrograms, "postgres"), User: c.pgUser,
-		Args: []string{"-D", "data", "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-			"-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "max_connections=100", "-c", "wal_keep_size=256MB",
+		Args: []string{"-D", d.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+			"-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "max_connections=100", "-c", "wal_keep_size=256MB", "-c", "min_wal_size=2MB",
 			"-c", "cluster_name=" + d.name},
-		Env: []string{"LC_ALL=C"}, LogFile: c.logFile(d.name), Prepare: prepare,
+		Env: append(c.clockOf(d.name, standbyClock), "LC_ALL=C"), LogFile: c.logFile(d.name), Prepare: prepare,
 		Answers: func(ctx context.Context) error { return d.do(ctx, "SELECT 1") },
 	})
 	c.add(d.name, d.server)
@@ -78,10 +84,33 @@ func (c *cluster) pgRun(dir, program string, args ...string) error {
 }
 
 // copyFrom makes the folder of a standby, which follows the primary through the network.
-func (c *cluster) copyFrom(primary *database, dir string) error {
-	return errors.Join(os.RemoveAll(filepath.Join(dir, "data")),
-		c.pgRun(dir, "pg_basebackup", "-d", "postgres://postgres@"+primary.door.addr+"/postgres?sslmode=disable",
-			"-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"))
+func (c *cluster) copyFrom(primary, standby *database, dir string) error {
+	err := os.RemoveAll(filepath.Join(dir, "data"))
+	for _, d := range []*disk{standby.disk, standby.wal} {
+		if d != nil {
+			err = errors.Join(err, d.empty())
+		}
+	}
+	return errors.Join(err, c.pgRun(dir, "pg_basebackup", append(standby.folders("--waldir"),
+		"-d", "postgres://postgres@"+primary.door.addr+"/postgres?sslmode=disable",
+		"-R", "-X", "stream", "-c", "fast", "--no-sync")...))
+}
+
+// data is the folder of a server, from where it runs.
+func (d *database) data() string {
+	if d.disk == nil {
+		return "data"
+	}
+	return filepath.Join(d.disk.path, "data")
+}
+
+// folders are the options of a program that fills the folders of a server.
+func (d *database) folders(wal string) []string {
+	options := []string{"-D", d.data()}
+	if d.wal != nil {
+		options = append(options, wal, filepath.Join(d.wal.path, "wal"))
+	}
+	return options
 }
 
 // do executes a statement on a server, beside the network.
@@ -148,7 +177,7 @@ func (c *cluster) promote() {
 func (c *cluster) renewStandby() {
 	c.t.Helper()
 	d := c.standby()
-	require.NoError(c.t, c.copyFrom(c.primary(), d.server.Dir()))
+	require.NoError(c.t, c.copyFrom(c.primary(), d, d.server.Dir()))
 	d.server.Start(c.t)
 	c.awaitStandby()
 }

@@ -19,6 +19,7 @@ type keeper struct {
 	name   string
 	server *testkit.Server
 	door   *door
+	disk   *disk // for a log that it may keep; nil: none
 }
 
 // masterName is what the Sentinels call the master.
@@ -63,11 +64,15 @@ func (c *cluster) runRedis(k *keeper, isReplica bool) *testkit.Server {
 	_, port, _ := net.SplitHostPort(addr)
 	text := fmt.Sprintf("port %s\nbind 127.0.0.1\nsave \"\"\nappendonly no\nmaxmemory-policy noeviction\nrepl-timeout 10\n"+
 		"repl-diskless-sync-delay 0\nreplica-announce-ip 127.0.0.1\nreplica-announce-port %s\n", port, k.door.port())
+	if k.disk = c.diskFor(nil, masterFull); k.disk != nil {
+		text += "dir " + k.disk.path + "\n"
+	}
 	if isReplica {
 		text += "replicaof 127.0.0.1 " + c.keepers[0].door.port() + "\n"
 	}
 	return testkit.RunProgram(c.t, testkit.Program{
-		Name: k.name, Addr: addr, Path: program, Args: []string{"redis.conf"}, LogFile: c.logFile(k.name),
+		Name: k.name, Addr: addr, Path: program, Args: []string{"redis.conf"},
+		Env: c.clockOf(k.name, masterClock), LogFile: c.logFile(k.name),
 		Prepare: func(dir string) error { return os.WriteFile(filepath.Join(dir, "redis.conf"), []byte(text), 0o600) },
 		Answers: func(ctx context.Context) error {
 			client := redis.NewClient(&redis.Options{Addr: addr})
@@ -97,15 +102,29 @@ func (c *cluster) master() *keeper {
 	return c.keepers[0]
 }
 
+// askRedis sends a command to a server, beside the network.
+func (c *cluster) askRedis(k *keeper, command ...any) error {
+	ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
+	defer cancel()
+	client := redis.NewClient(&redis.Options{Addr: k.server.Addr})
+	defer client.Close()
+	return client.Do(ctx, command...).Err()
+}
+
+// infoOf returns what a server says of itself.
+func (c *cluster) infoOf(k *keeper, section string) string {
+	ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
+	defer cancel()
+	client := redis.NewClient(&redis.Options{Addr: k.server.Addr})
+	defer client.Close()
+	return client.Info(ctx, section).Val()
+}
+
 // awaitReplicas waits until the master has both replicas again, so that the next one may fail.
 func (c *cluster) awaitReplicas() {
 	c.t.Helper()
 	c.await("the replicas follow the master", func() bool {
-		ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
-		defer cancel()
-		client := redis.NewClient(&redis.Options{Addr: c.master().server.Addr})
-		defer client.Close()
-		info := client.Info(ctx, "replication").Val()
+		info := c.infoOf(c.master(), "replication")
 		return strings.Contains(info, "role:master") && strings.Count(info, "state=online") == 2
 	})
 }

@@ -1,7 +1,10 @@
 package chaos
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // The page has a table of recoveries between two marks.
@@ -64,21 +68,83 @@ func span(d []time.Duration) string {
 	return fmt.Sprintf("%.1f s, %.1f s", median.Seconds(), d[len(d)-1].Seconds())
 }
 
-// write prints the table, and puts it into the page where CHAOS_WRITE says so.
+// record is a result as CHAOS_RESULTS keeps it.
+type record struct {
+	Seed             uint64
+	Pitches          int64 // of the run, with its first result only
+	Kind             kind
+	Meanwhile, After time.Duration
+}
+
+// records returns what is kept of a run.
+func (r *run) records(seed uint64) (kept []record) {
+	for _, one := range r.results {
+		kept = append(kept, record{Seed: seed, Kind: one.kind, Meanwhile: one.meanwhile, After: one.after})
+	}
+	if len(kept) > 0 {
+		kept[0].Pitches = r.feed.tally.Records[simulate.KindPitch]
+	}
+	return kept
+}
+
+// write prints the table, and puts it into the page where CHAOS_WRITE says so. CHAOS_RESULTS names a file of
+// the results of several runs; the table is then that of all of them.
 func (r *run) write(seed uint64) {
 	r.Helper()
 	r.Logf("\n%s", table(r.results))
+	kept := r.records(seed)
+	if file := os.Getenv("CHAOS_RESULTS"); file != "" {
+		var err error
+		kept, err = keep(file, kept)
+		require.NoError(r, err)
+	}
 	if os.Getenv("CHAOS_WRITE") == "" {
 		return
 	}
 	path := filepath.Join(testkit.Root(), page)
 	b, err := os.ReadFile(path)
 	require.NoError(r, err)
-	said := fmt.Sprintf("%s: %d faults, %d pitches (`CHAOS_SEED=%d`).\n\n", time.Now().Format(time.DateOnly), len(r.results),
-		r.feed.tally.Records[0], seed)
-	text, err := withTable(string(b), said+table(r.results))
+	text, err := withTable(string(b), summary(kept, time.Now()))
 	require.NoError(r, err)
 	require.NoError(r, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// keep appends to a file of results, and returns all that it has.
+func keep(path string, more []record) (all []record, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(b) > 0 {
+		if err := json.Unmarshal(b, &all); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	all = append(all, more...)
+	if b, err = json.Marshal(all); err != nil {
+		return nil, err
+	}
+	return all, os.WriteFile(path, b, 0o644)
+}
+
+// summary says which runs there were, and has their table.
+func summary(kept []record, now time.Time) string {
+	var results []result
+	var seeds []string
+	var pitches int64
+	for _, k := range kept {
+		results = append(results, result{k.Kind, k.Meanwhile, k.After})
+		pitches += k.Pitches
+		if seed := fmt.Sprint(k.Seed); !slices.Contains(seeds, seed) {
+			seeds = append(seeds, seed)
+		}
+	}
+	runs := "one run"
+	if len(seeds) > 1 {
+		runs = fmt.Sprint(len(seeds), " runs")
+	}
+	return fmt.Sprintf("%s: %d faults of %d kinds, %d pitches, in %s (`CHAOS_SEED` %s).\n\n%s", now.Format(time.DateOnly),
+		len(results), len(kindsOf(results)), pitches, runs, strings.Join(seeds, ", "), table(results))
 }
 
 func withTable(content, table string) (string, error) {
@@ -103,4 +169,16 @@ func TestTheTableIsReplacedInThePage(t *testing.T) {
 	require.Contains(t, text, "| Postgres: primary and standby cut from each other | 1 | nobody can take over | 1.0 s, 1.0 s |\n")
 	_, err = withTable("no marks", "")
 	require.Error(t, err)
+}
+
+func TestSeveralRunsMakeOneTable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.json")
+	_, err := keep(file, []record{{Seed: 7, Pitches: 500, Kind: standbyCut, After: time.Second},
+		{Seed: 7, Kind: twins}})
+	require.NoError(t, err)
+	all, err := keep(file, []record{{Seed: 8, Pitches: 600, Kind: standbyCut, After: 3 * time.Second}})
+	require.NoError(t, err)
+	text := summary(all, time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC))
+	require.Contains(t, text, "2026-11-30: 3 faults of 2 kinds, 1100 pitches, in 2 runs (`CHAOS_SEED` 7, 8).\n\n| fault |")
+	require.Contains(t, text, "| Postgres: primary and standby cut from each other | 2 | nobody can take over | 2.0 s, 3.0 s |\n")
 }
