@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -146,7 +148,9 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	committed, err = t.end(d.annotate(ending), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
 	t.cfg.observeStep("commit", began)
 	if err != nil {
-		return false, fmt.Errorf("kafka: commit: %w", err)
+		err = fmt.Errorf("kafka: commit: %w", err)
+		t.cfg.produceFault.refused(t.cfg, err)
+		return false, err
 	}
 	if d.failed != nil && ctx.Err() == nil && errors.Is(context.Cause(asking), errEarlyTooLong) {
 		return false, errEarlyTooLong // the store's fault, of which its condition tells
@@ -273,15 +277,16 @@ func (t tally) metadata() *string {
 	return &s
 }
 
-// produceFault is the last failure of sending rows or dead letters. It keeps the condition "kafka" unmet,
-// also between sessions, although the brokers answer. It ends when sending succeeds; for a dead letter that
-// was refused, when a dead letter is taken. It ends after produceFaultQuiet, too. The processor's goroutines
-// share it.
+// produceFault is the last failure of sending rows or dead letters, or of a commit. It keeps the condition
+// "kafka" unmet, also between sessions, although the brokers answer. It ends with a commit; that of rows or a
+// dead letter only with one that has rows or a dead letter. It ends after produceFaultQuiet, too. The
+// processor's goroutines share it.
 type produceFault struct {
 	mu          sync.Mutex
 	err         error     // guarded by mu, as the other fields
 	at          time.Time // of the last failure
 	deadLetters bool      // dead letters were to be sent
+	isCommit    bool      // everything was sent, and the commit failed
 }
 
 // produceFaultQuiet is how long a fault is kept without another one. Its partition may have moved to another
@@ -294,13 +299,53 @@ func (f *produceFault) record(cfg *Config, err error, deadLetters, rows int) {
 	switch {
 	case err != nil:
 		f.deadLetters = deadLetters > 0 || f.err != nil && f.deadLetters
-		f.err, f.at = err, cfg.Now()
+		f.err, f.at, f.isCommit = err, cfg.Now(), false
+	// guard: the fault of a commit ends with the next one | f.isCommit -> false
+	case f.isCommit:
+		f.err = nil
 	// guard: a dead letter that is refused is named until one is taken | deadLetters > 0 || !f.deadLetters && rows > 0 -> true
 	case deadLetters > 0 || !f.deadLetters && rows > 0:
 		f.err = nil
 	}
 	f.mu.Unlock()
 	cfg.kafkaCondition(nil) // nil, because the brokers have answered: only the fault makes the condition unmet
+}
+
+// refused keeps the failure of a commit, unless one of sending is kept, or another member of the group is the
+// reason. A session that ends for it is followed by one that fails in the same way. In between the processor
+// is assigned partitions, and would be ready.
+func (f *produceFault) refused(cfg *Config, err error) {
+	isMembers := isFenced(err) || errors.Is(err, kerr.IllegalGeneration) ||
+		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.UnknownMemberID)
+	f.mu.Lock()
+	// guard: a commit that the brokers refuse is named | !isMembers && -> false &&
+	if !isMembers && (f.err == nil || f.isCommit) {
+		f.err, f.at, f.deadLetters, f.isCommit = err, cfg.Now(), false, true
+	}
+	f.mu.Unlock()
+	cfg.kafkaCondition(nil)
+}
+
+// abortedCommits are the commits in a row that Kafka turned into aborts without a reason, and without a
+// revoke. One comes with a rebalance. Many come while the brokers do not take offsets, as where too few of
+// them have the topic of the offsets: then everything would be sent again at once, for as long as that lasts.
+type abortedCommits struct {
+	since time.Time                   // zero: none
+	pause *backoff.ExponentialBackOff // before the next batch
+}
+
+// add notes one, and waits. After progressLimit it makes the processor not ready, by name.
+func (a *abortedCommits) add(ctx context.Context, cfg *Config) {
+	now := cfg.Now()
+	if a.since.IsZero() {
+		a.since, a.pause = now, newPauses(50*time.Millisecond, 2*time.Second)
+	}
+	if lasts := now.Sub(a.since); lasts >= progressLimit {
+		cfg.produceFault.refused(cfg, fmt.Errorf("kafka: commit: the brokers have taken no offsets of group %s for %v, "+
+			"although its members are the same", cfg.Group, lasts.Round(time.Second)))
+	}
+	// guard: commits that are aborted again and again are paced
+	sleep(ctx, a.pause.NextBackOff())
 }
 
 // kafkaCondition reports the condition "kafka". It is unmet with err, why the brokers do not answer, and

@@ -189,6 +189,7 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 func (p *partitions) started(start map[int32]kgo.EpochOffset) {
 	for id, offset := range start {
 		p.update(id, func(at *partition) { at.uncommitted, at.committed = false, offset.Offset })
+		p.cfg.startFound.Store(id, true)
 	}
 }
 

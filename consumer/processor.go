@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,8 @@ type Config struct {
 	// RowMaxBytes is the max.message.bytes of the rows topic; 0: 1 MiB, Kafka's default.
 	RowMaxBytes int32
 	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to
-	// this group.
+	// this group. It is about the gaps that a processor finds when it begins to read a partition, not about
+	// those that come later.
 	AcceptGap bool
 	// Breaker makes the processor hold when too many records are rejected.
 	Breaker BreakerLimits
@@ -78,8 +80,11 @@ type Config struct {
 	// outputsAccepted is set once the store has the IDs of the outputs: from then on AcceptGap allows no new
 	// ones. It outlives a session.
 	outputsAccepted *atomic.Bool
-	produceFault    *produceFault // set by New
-	batchSize       *batchSize    // set by New
+	// startFound has the partitions that this process has begun to read (int32 → true): AcceptGap allows no
+	// further gap in them. It outlives a session.
+	startFound   *sync.Map
+	produceFault *produceFault // set by New
+	batchSize    *batchSize    // set by New
 }
 
 // Deadlines. A shutdown takes up to shutdownGrace and then, for a processor that is scaled in, leaveTimeout.
@@ -128,7 +133,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Observer == nil {
 		cfg.Observer = NopObserver{}
 	}
-	cfg.outputsAccepted = &atomic.Bool{}
+	cfg.outputsAccepted, cfg.startFound = &atomic.Bool{}, &sync.Map{}
 	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.StoreMaxRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }

@@ -62,6 +62,8 @@ type session struct {
 	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
 	sendsAtEnd bool
 
+	aborts abortedCommits // since the last commit
+
 	// mustNotWait reports that a partition was assigned that must be refilled, or its start committed; it
 	// ends the next wait for records.
 	mustNotWait atomic.Bool
@@ -149,6 +151,10 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 	}
 	if err == nil {
 		err = s.run(running)
+	}
+	// guard: a log that was cut back is a gap, however long it has grown since
+	if loss := new(kgo.ErrDataLoss); errors.As(err, &loss) {
+		s.starter.noteLoss(ctx, loss)
 	}
 	if err == nil && ctx.Err() == nil {
 		err = context.Cause(running)
@@ -242,8 +248,12 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		reason := cmp.Or(context.Cause(work), err, errRebalanced)
 		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
 		s.mayRepeat.Store(true)
+		if reason == errRebalanced {
+			s.aborts.add(ctx, s.cfg)
+		}
 		return nil
 	}
+	s.aborts = abortedCommits{}
 	s.sendsAtEnd = false
 	// guard: records lose their bytes again after a batch of which nothing was refused
 	if p.batch.refused == 0 {

@@ -58,7 +58,14 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	}
 	mustWake := false
 	for i, id := range ids {
-		committed[id] = kgo.NewOffset().At(found[i].next)
+		start := kgo.NewOffset().At(found[i].next)
+		// With the epoch that the offset was committed with, the client asks the leader whether its log has been
+		// cut back since. It reports that as kgo.ErrDataLoss.
+		// guard: a log that was cut back while no processor ran is a gap
+		if was := committed[id].EpochOffset(); found[i].next == was.Offset {
+			start = start.WithEpoch(was.Epoch)
+		}
+		committed[id] = start
 		mustWake = mustWake || found[i].isBehind() || found[i].accepted
 		// guard: replay: what the store has lost is replayed again
 		if found[i].isBehind() {
@@ -92,6 +99,9 @@ func (s *starter) locate(
 		return s.store.EnsurePositions(ctx, start)
 	})
 	if err != nil {
+		return nil, err
+	}
+	if topic, err = s.askAgain(ctx, topic, stored); err != nil {
 		return nil, err
 	}
 	found := make([]*partition, len(ids))
@@ -224,6 +234,24 @@ func (s *starter) ask(ctx context.Context) (*topicState, error) {
 	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
 }
 
+// askAgain returns a newer answer of Kafka if a stored position is beyond the end of its partition. The former
+// owner writes until it learns of the rebalance, so that a position may be newer than the end.
+func (s *starter) askAgain(
+	ctx context.Context, topic *topicState, stored []schemas.Position,
+) (*topicState, error) {
+	// guard: a position that is newer than the end of its partition is no gap | always
+	if !slices.ContainsFunc(stored, func(p schemas.Position) bool {
+		return p.NextOffset > topic.bounds[p.Partition].To
+	}) {
+		return topic, nil
+	}
+	again, err := retry(ctx, s.cfg, "kafka", func() (*topicState, error) { return s.ask(ctx) })
+	if err == nil && again.id != topic.id {
+		err = errOtherTopic
+	}
+	return again, err
+}
+
 // fetchOffsets returns the offsets of a group, none of one that has never been.
 func fetchOffsets(ctx context.Context, admin *kadm.Client, group string) (kadm.OffsetResponses, error) {
 	offsets, err := admin.FetchOffsets(ctx, group)
@@ -274,7 +302,7 @@ func (s *starter) checkGaps(
 	// Then all positions without an ID are of the former topic.
 	isShorter := false
 	for i, p := range found {
-		isShorter = isShorter || stored[i].TopicID == "" && p.next > bounds[stored[i].Partition].To
+		isShorter = isShorter || stored[i].TopicID == "" && reachedOf(p, stored[i]) > bounds[stored[i].Partition].To
 	}
 	var gaps []string
 	for i, p := range found {
@@ -284,8 +312,9 @@ func (s *starter) checkGaps(
 		// guard: a gap is not jumped over | gap == "" -> true
 		if gap == "" {
 			label.TopicID = cmp.Or(label.TopicID, p.topicID) // of a position from before IDs were kept
+			s.cfg.startFound.Store(label.Partition, true)
 		} else if where := fmt.Sprintf("%s/%d: %s, but the topic holds %d to %d",
-			label.Topic, label.Partition, gap, first, end-1); s.cfg.AcceptGap {
+			label.Topic, label.Partition, gap, first, end-1); s.cfg.mayAcceptGap(label.Partition) {
 			s.cfg.Log.Warn("accepting a gap", "gap", where, "going_on_at", first)
 			if err := s.accept(ctx, p, label, first, end); err != nil {
 				return err
@@ -295,7 +324,7 @@ func (s *starter) checkGaps(
 			gaps = append(gaps, where)
 			// Not stored with another ID: comparing the IDs finds it again.
 			isOther := label.TopicID != "" && label.TopicID != p.topicID
-			if !isOther && (p.next > end || isShorter) {
+			if !isOther && (reachedOf(p, stored[i]) > end || isShorter) {
 				label.Gap = gap
 			}
 		}
@@ -312,6 +341,14 @@ func (s *starter) checkGaps(
 	return nil
 }
 
+// reachedOf returns the offset below which the group or the store has had all records of a partition. A topic
+// that ends before it has lost some of them, and other records take their offsets. Those that are rejected
+// would get no dead letter where the range of the committed ones says that they have one.
+func reachedOf(p *partition, stored schemas.Position) int64 {
+	// guard: a topic that ends before the position is a gap | max(p.next, stored.NextOffset) -> p.next
+	return max(p.next, stored.NextOffset)
+}
+
 // gapOf describes what is missing between a position and the topic, which holds the offsets from first to
 // below end; "" when nothing is.
 func gapOf(p *partition, stored schemas.Position, first, end int64, isShorter bool) string {
@@ -325,11 +362,43 @@ func gapOf(p *partition, stored schemas.Position, first, end int64, isShorter bo
 		return stored.Gap
 	case p.next < first:
 		return fmt.Sprintf("the next record to apply is offset %d", p.next)
-	case p.next > end, stored.TopicID == "" && isShorter:
-		return fmt.Sprintf("the topic has become shorter: the next record to apply was offset %d, and its end %d",
-			p.next, end)
+	case reachedOf(p, stored) > end, stored.TopicID == "" && isShorter:
+		return shorter(reachedOf(p, stored), end)
 	}
 	return ""
+}
+
+func shorter(reached, end int64) string {
+	return fmt.Sprintf("the topic has become shorter: the next record to apply was offset %d, and its end %d",
+		reached, end)
+}
+
+// noteLoss stores as a gap that a log was cut back, as after the election of a leader that lacked records. The
+// log may have grown past the position by the time that a processor looks, and then no offset shows it. The
+// caller must be a member of the group still, so that no other one has the partition. noteLoss returns when
+// the store has taken the gap, or ctx has ended.
+func (s *starter) noteLoss(ctx context.Context, loss *kgo.ErrDataLoss) {
+	at, ok := s.partitions.get(loss.Partition)
+	if !ok {
+		return
+	}
+	gap := schemas.Position{
+		Topic: loss.Topic, Partition: loss.Partition, TopicID: at.topicID,
+		Gap: shorter(loss.ConsumedTo, loss.ResetTo),
+	}
+	_, _ = retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
+		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
+		defer cancel()
+		return struct{}{}, s.store.LabelPosition(attempt, gap)
+	})
+}
+
+// mayAcceptGap reports whether --accept-gap was given, and this process has not begun to read the partition
+// before. The flag is about what is missing now: a gap that comes months later is for a person to see.
+func (c *Config) mayAcceptGap(partition int32) bool {
+	_, isFound := c.startFound.Load(partition)
+	// guard: a gap that comes after the one that was accepted is named | && !isFound -> && (!isFound || true)
+	return c.AcceptGap && !isFound
 }
 
 // accept overwrites the stored position, and *p, so that reading goes on at the first record of the topic.
@@ -375,8 +444,11 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 		err = commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
 	}
 	if err != nil {
-		return fmt.Errorf("committing the start: %w", err)
+		err = fmt.Errorf("kafka: commit of the start: %w", err)
+		s.cfg.produceFault.refused(s.cfg, err)
+		return err
 	}
+	s.cfg.produceFault.record(s.cfg, nil, 0, 0)
 	s.partitions.started(start)
 	return nil
 }

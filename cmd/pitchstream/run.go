@@ -40,7 +40,7 @@ type runCmd struct {
 	DriftEvery     config.Duration `name:"drift-every" default:"10s" placeholder:"TIME" group:"Processing" help:"How often drift of mechanics is looked for among who plays now, by one processor of all; 0: never. Default: 10s."`
 	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
 	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`
-	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
+	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic, once in each partition. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
 
 // Run processes until ctx ends.
