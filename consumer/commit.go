@@ -318,7 +318,7 @@ func (f *produceFault) refused(cfg *Config, err error) {
 	isMembers := isFenced(err) || errors.Is(err, kerr.IllegalGeneration) ||
 		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.UnknownMemberID)
 	f.mu.Lock()
-	// guard: a commit that the brokers refuse is named | !isMembers && -> false &&
+	// guard: a commit that the brokers refuse is named | (f.err == nil || f.isCommit) -> false
 	if !isMembers && (f.err == nil || f.isCommit) {
 		f.err, f.at, f.deadLetters, f.isCommit = err, cfg.Now(), false, true
 	}

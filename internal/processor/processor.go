@@ -24,6 +24,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/consumer"
@@ -277,11 +278,19 @@ func (o Options) transformCounted(
 	return o.Registry.TransformWith(ctx, rec, limits, o.Members.Transform)
 }
 
-// isUnavailable reports whether a Kafka error means that no broker answers, so that waiting may help.
+// isUnavailable reports whether a Kafka error means that no broker answers, or cannot yet, so that waiting may
+// help.
 func isUnavailable(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial" ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition): // retryable, but only a person creates a topic
+		return false
+	case errors.As(err, &op) && op.Op == "dial",
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF):
+		return true
+	}
+	// guard: a broker that resets connections is waited for | instead return false
+	return kgo.IsRetryableBrokerErr(err) || kerr.IsRetriable(err)
 }
 
 // measureTopics sets the size limits of what is sent, because it must fit the topics however they were
