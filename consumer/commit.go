@@ -328,7 +328,7 @@ func (f *produceFault) refused(cfg *Config, err error) {
 
 // abortedCommits are the commits in a row that Kafka turned into aborts without a reason, and without a
 // revoke. One comes with a rebalance. Many come while the brokers do not take offsets, as where too few of
-// them have the topic of the offsets: then everything would be sent again at once, for as long as that lasts.
+// them have the topic of the offsets. Without a pause the same batch would be sent again and again.
 type abortedCommits struct {
 	since time.Time                   // zero: none
 	pause *backoff.ExponentialBackOff // before the next batch
@@ -341,8 +341,8 @@ func (a *abortedCommits) add(ctx context.Context, cfg *Config) {
 		a.since, a.pause = now, newPauses(50*time.Millisecond, 2*time.Second)
 	}
 	if lasts := now.Sub(a.since); lasts >= progressLimit {
-		cfg.produceFault.refused(cfg, fmt.Errorf("kafka: commit: the brokers have taken no offsets of group %s for %v, "+
-			"although its members are the same", cfg.Group, lasts.Round(time.Second)))
+		cfg.produceFault.refused(cfg, fmt.Errorf("kafka: commit: the brokers have taken no offsets of group %s "+
+			"for %v, although its members are the same", cfg.Group, lasts.Round(time.Second)))
 	}
 	// guard: commits that are aborted again and again are paced
 	sleep(ctx, a.pause.NextBackOff())

@@ -234,8 +234,8 @@ func (s *starter) ask(ctx context.Context) (*topicState, error) {
 	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
 }
 
-// askAgain returns a newer answer of Kafka if a stored position is beyond the end of its partition. The former
-// owner writes until it learns of the rebalance, so that a position may be newer than the end.
+// askAgain returns a newer answer of Kafka if a stored position is beyond the end of its partition. The
+// former owner writes until it learns of the rebalance, so that a position may be newer than the end.
 func (s *starter) askAgain(
 	ctx context.Context, topic *topicState, stored []schemas.Position,
 ) (*topicState, error) {
@@ -373,10 +373,10 @@ func shorter(reached, end int64) string {
 		reached, end)
 }
 
-// noteLoss stores as a gap that a log was cut back, as after the election of a leader that lacked records. The
-// log may have grown past the position by the time that a processor looks, and then no offset shows it. The
-// caller must be a member of the group still, so that no other one has the partition. noteLoss returns when
-// the store has taken the gap, or ctx has ended.
+// noteLoss stores as a gap that a log was cut back, as after the election of a leader that lacked records.
+// The log may have grown past the position by the time that a processor looks, and then no offset shows it.
+// The caller must be a member of the group still, so that no other one has the partition. noteLoss returns
+// when the store has taken the gap, or ctx has ended.
 func (s *starter) noteLoss(ctx context.Context, loss *kgo.ErrDataLoss) {
 	at, ok := s.partitions.get(loss.Partition)
 	if !ok {

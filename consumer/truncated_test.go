@@ -12,9 +12,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// cutBack has the leader of partition 1 say that its log was cut back to an offset, as one that lacked records
-// when it was elected. The log itself stays, which is how it looks once it has grown again. A consumer that
-// reads is told by its next fetch.
+// cutBack has the leader of partition 1 say that its log was cut back to an offset, as one that lacked
+// records when it was elected. The log itself stays, which is how it looks once it has grown again. A
+// consumer that reads learns of it by its next fetch.
 func (cl *cluster) cutBack(to int64) {
 	cl.kafka.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cl.kafka.KeepControl()

@@ -32,8 +32,10 @@ func TestTheLastMembersAreStored(t *testing.T) {
 	require.Equal(t, 1, records)
 }
 
-// Counts that Postgres refuses are dropped, and those behind them are stored.
+// Counts that Postgres refuses are dropped, and those of a game whose stored profile another program wrote.
+// Those behind them are stored.
 // guard: members: counts that Postgres refuses stop no others
+// guard: members: a stored profile that cannot be read stops no others
 func TestMembersThatPostgresRefusesStopNoOthers(t *testing.T) {
 	store := filledStore(t)
 	k := NewMembersKeeper(store, memberprofile.New(nil), slog.New(slog.DiscardHandler))
@@ -45,13 +47,16 @@ func TestMembersThatPostgresRefusesStopNoOthers(t *testing.T) {
 			}},
 		}
 	}
-	k.pending = []schemas.MemberPart{part("refused", "\x00"), part("G", "good")}
+	_, err := store.DB().Pool.Exec(t.Context(), `INSERT INTO pitchstream.quality_members (game_key, day, venue, updated_at, profile)
+		VALUES ('foreign', '2025-04-01', '', now(), '{"records": "many"}')`)
+	require.NoError(t, err)
+	k.pending = []schemas.MemberPart{part("refused", "\x00"), part("foreign", "good"), part("G", "good")}
 	k.cycle(t.Context())
 	require.Empty(t, k.pending)
 	var games []string
 	require.NoError(t, store.DB().Pool.QueryRow(t.Context(),
 		`SELECT array_agg(game_key) FROM pitchstream.quality_members`).Scan(&games))
-	require.Equal(t, []string{"G"}, games)
+	require.ElementsMatch(t, []string{"G", "foreign"}, games)
 }
 
 // guard: members: a processor counts the members of its records

@@ -278,8 +278,8 @@ func (o Options) transformCounted(
 	return o.Registry.TransformWith(ctx, rec, limits, o.Members.Transform)
 }
 
-// isUnavailable reports whether a Kafka error means that no broker answers, or cannot yet, so that waiting may
-// help.
+// isUnavailable reports whether a Kafka error means that no broker answers, or cannot yet, so that waiting
+// may help.
 func isUnavailable(err error) bool {
 	var op *net.OpError
 	switch {

@@ -101,3 +101,24 @@ func TestARoleWithoutARightOnMembersReadsTheOtherFacts(t *testing.T) {
 	require.Len(t, facts, 1)
 	require.Nil(t, facts[0].Members)
 }
+
+// guard: members: a profile that cannot be read leaves the others judged
+func TestAProfileThatCannotBeReadLeavesTheOthersJudged(t *testing.T) {
+	s := open(t)
+	books := pgbooks.NewQuality(s.DB())
+	applyAll(t, s, pitchOf(1, "A", "2023-11-14", 0, 1), pitchOf(2, "B", "2023-11-14", 0, 2))
+	computeAll(t, s, false)
+	require.NoError(t, books.AppendMembers(t.Context(), counted("A", "2023-11-14", "", 0, 0, 10)))
+	for _, profile := range []string{`{"paths": 7}`, `[]`, `"x"`} {
+		_, err := raw(t, s).Exec(t.Context(), `INSERT INTO quality_members (game_key, day, venue, updated_at, profile)
+			VALUES ('B', '2023-11-14', '', now(), $1) ON CONFLICT (game_key, day, venue) DO UPDATE SET profile = excluded.profile`, profile)
+		require.NoError(t, err)
+		require.True(t, pgbooks.IsRefused(books.AppendMembers(t.Context(), counted("B", "2023-11-14", "", 0, 0, 10))), profile)
+		facts, err := books.QualityFacts(t.Context(), "2023-11-14", 30)
+		require.NoError(t, err)
+		require.Len(t, facts, 2)
+		for _, f := range facts {
+			require.Equal(t, f.GamePK == "A", f.Members != nil, profile)
+		}
+	}
+}

@@ -46,10 +46,13 @@ func (b Quality) AppendMembers(ctx context.Context, part schemas.MemberPart) err
 	}))
 }
 
-// IsRefused reports whether an error of AppendMembers is permanent, because the part cannot be stored.
+// IsRefused reports whether an error of AppendMembers is permanent, because the part cannot be stored: also
+// where the stored profile cannot be read, as that of a newer build.
 func IsRefused(err error) bool {
 	_, isNoJSON := errors.AsType[*json.UnsupportedValueError](err)
-	return isNoJSON || pg.IsRecordsFault(err)
+	_, isOther := errors.AsType[*json.UnmarshalTypeError](err)
+	// guard: members: a stored profile that cannot be read stops no others | isOther -> isOther && false
+	return isNoJSON || isOther || pg.IsRecordsFault(err)
 }
 
 // mostMemberBytes bounds the profiles that are read for a report. A profile has some 7 KB.
@@ -68,9 +71,16 @@ func (b Quality) attachMembers(ctx context.Context, facts []schemas.QualityFacts
 	}
 	_, err := pg.Collect(ctx, b.db, func(row pgx.CollectableRow) (_ struct{}, err error) {
 		var game, day, venue string
+		var body []byte
 		var profile schemas.MemberProfile
-		if err := row.Scan(&game, pg.Date((*schemas.Text)(&day)), &venue, &profile); err != nil {
+		if err := row.Scan(&game, pg.Date((*schemas.Text)(&day)), &venue, &body); err != nil {
 			return struct{}{}, err
+		}
+		// guard: members: a profile that cannot be read leaves the others judged
+		if err := json.Unmarshal(body, &profile); err != nil {
+			b.logger().Warn("the members of a game's records are not judged: their profile cannot be read",
+				"game", game, "day", day, "venue", venue, "error", err)
+			return struct{}{}, nil
 		}
 		if f := factsAt(facts, game, day, venue); f != nil {
 			if f.Members != nil {
@@ -90,12 +100,16 @@ func (b Quality) attachMembers(ctx context.Context, facts []schemas.QualityFacts
 	}
 	// guard: members: a role without a right on them judges the rest | pg.HasCode(err, "42501") -> false
 	if pg.HasCode(err, "42501") {
-		cmp.Or(b.db.Config.Log, slog.New(slog.DiscardHandler)).Warn(
+		b.logger().Warn(
 			"the members of records are not judged: run grant again, so that this role may read quality_members",
 			"error", err)
 		return nil
 	}
 	return err
+}
+
+func (b Quality) logger() *slog.Logger {
+	return cmp.Or(b.db.Config.Log, slog.New(slog.DiscardHandler))
 }
 
 // factsAt returns the facts that a profile belongs to, nil if there are none.
