@@ -120,7 +120,7 @@ func register[I, O any](
 // may not find it any more.
 func errorsOf(id string) []int {
 	switch id {
-	case "find-players", "get-pitcher-games", "get-batter-splits", "get-pitcher-splits":
+	case "find-players", "get-games", "get-pitcher-games", "get-batter-splits", "get-pitcher-splits":
 		return append([]int{http.StatusGone}, operationErrors...)
 	}
 	return operationErrors

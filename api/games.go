@@ -12,8 +12,10 @@ import (
 )
 
 type gamesIn struct {
-	Limit int  `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most games"`
-	Live  bool `query:"live" doc:"Only those that are live"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most games of a page"`
+	Live   bool   `query:"live" doc:"Only those that are live"`
+	Date   string `query:"date" maxLength:"10" pattern:"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$" format:"date" example:"2025-04-06" doc:"Only the games of this date: that of the games file, else that of most of a game's pitches. Of more than 1,000 games some are left out"`
+	Cursor string `query:"cursor" maxLength:"400" pattern:"^(Ag[A-Za-z0-9_-]+)?$" doc:"The next_cursor of the page before, with the same date and live. A game with a new pitch moves to the first page"`
 	Waiting
 }
 
@@ -59,25 +61,41 @@ func getGame(ctx context.Context, a *API, in *gameIn) (*Game, error) {
 }
 
 func getGames(ctx context.Context, a *API, in *gamesIn) (body Games, err error) {
-	limit := in.Limit
+	q := schemas.GameQuery{Date: schemas.Text(in.Date), Limit: in.Limit + 1}
+	if q.After, err = parseSplitCursor(schemas.SplitGame, in.Cursor); err != nil {
+		return body, cursorGone(err.Error())
+	}
 	// guard: api: a live game behind others is found
 	if in.Live { // most of the newest games may be over
-		limit = maxGames
+		q.Limit = maxGames
 	}
-	key := fmt.Sprintf("games/%d", limit)
-	read := func(ctx context.Context, s Store) ([]schemas.PlayedGame, error) { return s.Games(ctx, limit) }
+	key := fmt.Sprintf("games/%s/%s/%d", in.Date, in.Cursor, q.Limit)
+	read := func(ctx context.Context, s Store) ([]schemas.PlayedGame, error) { return s.Games(ctx, q) }
 	games, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return body, err
 	}
 	body = Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
-	for _, g := range games {
-		if s := summary(g); (s.Live || !in.Live) && len(body.Games) < in.Limit {
+	for i, g := range games {
+		if s := summary(g); s.Live || !in.Live {
 			body.Games = append(body.Games, s)
 			body.cover(g.Last, g.UpdatedAt)
 		}
+		isLast := i == len(games)-1
+		goesOn := len(body.Games) == in.Limit && !isLast
+		if goesOn || isLast && in.Live && mayBeLive(g, len(games)) {
+			place := g.Place()
+			body.NextCursor = splitCursorText(schemas.SplitGame, schemas.Split{Newest: place.Newest, Key: place.Key})
+			break
+		}
 	}
 	return body, nil
+}
+
+// mayBeLive says whether a game behind n games, of which g is the last, may be live: there may be more games,
+// and history has not begun.
+func mayBeLive(g schemas.PlayedGame, n int) bool {
+	return n == maxGames && g.StreamLast.Time().Sub(g.Last.Time()) <= liveWithin
 }
 
 func summary(g schemas.PlayedGame) GameSummary {

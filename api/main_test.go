@@ -253,10 +253,15 @@ func (s fakeStore) Splits(ctx context.Context, q schemas.SplitQuery) (schemas.Sp
 	return found, s.ask(ctx, "Splits")
 }
 
-func (s fakeStore) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
+func (s fakeStore) Games(ctx context.Context, q schemas.GameQuery) ([]schemas.PlayedGame, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.games[:min(limit, len(s.games))], s.ask(ctx, "Games")
+	games := s.games
+	if q.After != nil {
+		last := slices.IndexFunc(games, func(g schemas.PlayedGame) bool { return g.Place() == *q.After })
+		games = games[last+1:]
+	}
+	return games[:min(q.Limit, len(games))], s.ask(ctx, "Games")
 }
 
 func (s fakeStore) Game(ctx context.Context, game string) (*schemas.PlayedGame, error) {

@@ -113,6 +113,49 @@ func TestGames(t *testing.T) {
 	require.Nil(t, empty["as_of"])
 }
 
+// A page of games says where the next one begins, unless it is the last.
+// Pages of live games end where history begins.
+func TestPagesOfGames(t *testing.T) {
+	s := newStores()
+	now := time.Now()
+	for i := range 250 {
+		last := schemas.TimeMSOf(now.Add(-time.Duration(i) * time.Minute))
+		g := schemas.PlayedGame{GamePK: fmt.Sprint(i), Last: last, UpdatedAt: 1, StreamLast: schemas.TimeMSOf(now)}
+		if i == 0 || i == 101 || i == 249 {
+			g.UpdatedAt = schemas.TimeMSOf(now)
+		}
+		s.games = append(s.games, g)
+	}
+	k := newAsker(t, s, nil)
+	pages := func(query string) (found []string, pages int) {
+		for cursor := ""; ; pages++ {
+			body := k.get(200, opGames, "/v1/games?"+query+"&cursor="+cursor)
+			for _, g := range body["games"].([]any) {
+				found = append(found, g.(map[string]any)["game_pk"].(string))
+			}
+			next, _ := body["next_cursor"].(string)
+			if cursor = next; cursor == "" {
+				return found, pages + 1
+			}
+		}
+	}
+	found, n := pages("limit=50")
+	require.Len(t, found, 250)
+	require.Equal(t, 5, n)
+	require.Equal(t, []string{"0", "249"}, []string{found[0], found[249]})
+	found, _ = pages("limit=2&live=true")
+	require.Equal(t, []string{"0", "101", "249"}, found)
+	s.set(func() {
+		for i := range s.games {
+			s.games[i].Last -= schemas.TimeMS(liveWithin.Milliseconds() + 1)
+		}
+	})
+	found, n = pages("limit=3&live=true")
+	require.Empty(t, found)
+	require.Equal(t, 1, n, "all others are older")
+	k.get(410, opGames, "/v1/games?cursor=Agxxx")
+}
+
 func TestRanks(t *testing.T) {
 	s := newStores()
 	for id := range int64(3) {

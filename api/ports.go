@@ -34,7 +34,8 @@ type Store interface {
 	Leaders(ctx context.Context, f schemas.LeaderFilter, limit int) ([]schemas.PlayerState, error)
 	// Splits returns a page of the groups of a player's pitches, each with the aggregates of its rows.
 	Splits(ctx context.Context, q schemas.SplitQuery) (schemas.Splits, error)
-	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
+	// Games returns games, those with the newest pitch first.
+	Games(ctx context.Context, q schemas.GameQuery) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where
 	// it has none. The texts are in the order of the games.

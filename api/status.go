@@ -105,7 +105,7 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	postgres := healthOf(sourcePostgres, func() error {
 		return a.sources.askStore(ctx, func(ctx context.Context) (err error) {
 			if store, err = a.cfg.Store.Pulse(ctx); err == nil {
-				games, err = a.cfg.Store.Games(ctx, 1)
+				games, err = a.cfg.Store.Games(ctx, schemas.GameQuery{Limit: 1})
 			}
 			isSilent := a.sources.judge(live).silent
 			needsStore = err == nil && (!redis.OK || isSilent && isFrozen(live, store, time.Now()))

@@ -170,10 +170,10 @@ type slowGames struct {
 	answer  chan struct{}
 }
 
-func (s slowGames) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
+func (s slowGames) Games(ctx context.Context, q schemas.GameQuery) ([]schemas.PlayedGame, error) {
 	s.reading <- struct{}{}
 	<-s.answer
-	return s.Store.Games(ctx, limit)
+	return s.Store.Games(ctx, q)
 }
 
 // guard: turns: a request that reads a store leaves its turn to others

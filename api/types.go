@@ -42,7 +42,8 @@ type GameSummary struct {
 
 // Games are the games of the newest pitches.
 type Games struct {
-	Games []GameSummary `json:"games" doc:"The game with the newest pitch first"`
+	Games      []GameSummary `json:"games" doc:"The game with the newest pitch first"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"To be given as cursor, with the same date and live, for the next page; not there on the last one. It says nothing else, and stays good"`
 	Freshness
 }
 

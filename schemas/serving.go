@@ -104,6 +104,25 @@ type PlayedGame struct {
 	StreamLast TimeMS
 }
 
+// GameQuery asks for games, those with the newest pitch first.
+type GameQuery struct {
+	Date  Text         // only of this date, YYYY-MM-DD; "": of any
+	After *SplitCursor // the game behind which the list goes on; nil: from the newest
+	Limit int          // the most games
+}
+
+// IsBefore says whether a game comes before a place in lists of games. The game with the newest pitch comes
+// first, of two with the same time that with the greater game_pk.
+func (g *PlayedGame) IsBefore(c SplitCursor) bool {
+	return g.Last > c.Newest || g.Last == c.Newest && g.GamePK > string(c.Key)
+}
+
+// Place is where a list of games goes on behind this one.
+func (g *PlayedGame) Place() SplitCursor { return SplitCursor{Newest: g.Last, Key: Text(g.GamePK)} }
+
+// MaxGamesOfADate bounds the games of one date that a list of games is made of.
+const MaxGamesOfADate = 1000
+
 // PitchFilter chooses pitches: those for which everything holds that is present.
 type PitchFilter struct {
 	BatterID  Opt[int64]

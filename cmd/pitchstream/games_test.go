@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
@@ -25,7 +26,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	reader, err := pgread.Reach(t.Context(), pgread.Config{URL: l.url, Schema: "pitchstream", Group: "g"})
 	require.NoError(t, err)
 	t.Cleanup(reader.Close)
-	played, err := reader.Games(t.Context(), 100)
+	played, err := reader.Games(t.Context(), schemas.GameQuery{Limit: 100})
 	require.NoError(t, err)
 	require.NotEmpty(t, played)
 	pk := played[0].GamePK
@@ -51,7 +52,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.EqualValues(t, "Fenway Park", game.Venue)
 	require.EqualValues(t, "Boston Red Sox", game.HomeTeam)
 	require.EqualValues(t, 1720123800000, game.StartsAt)
-	again, err := reader.Games(t.Context(), 100)
+	again, err := reader.Games(t.Context(), schemas.GameQuery{Limit: 100})
 	require.NoError(t, err)
 	require.Contains(t, again, *game)
 	rows, err := pgbooks.NewQuality(l.store.DB()).Rows(t.Context(), pgbooks.QualityUnit{Game: pk})

@@ -124,7 +124,7 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 // place.
 func gone() (config string) {
 	for _, path := range []string{
-		"/v1/changes", "/v1/players", "/v1/pitchers/{id}/games", "/v1/pitchers/{id}/splits", "/v1/batters/{id}/splits",
+		"/v1/changes", "/v1/games", "/v1/players", "/v1/pitchers/{id}/games", "/v1/pitchers/{id}/splits", "/v1/batters/{id}/splits",
 	} {
 		config += `
 [[operations]]

@@ -154,7 +154,7 @@ func TestAGameIsWhatMostOfItsPitchesSay(t *testing.T) {
 	t.Cleanup(read.Close)
 	game, err := read.Game(t.Context(), "g")
 	require.NoError(t, err)
-	games, err := read.Games(t.Context(), 1)
+	games, err := read.Games(t.Context(), schemas.GameQuery{Limit: 1})
 	require.NoError(t, err)
 	require.Equal(t, *game, games[0])
 	require.Equal(t, []any{schemas.Text("A Park"), schemas.Text("2024-04-01")}, []any{game.Venue, game.GameDate})

@@ -126,7 +126,7 @@ func TestNoSettingOfTheDatabaseChangesAnAnswer(t *testing.T) {
 			states, err := r.States(t.Context(), []schemas.PlayerKey{{PlayerID: all[0].Row.BatterID.Value}})
 			require.NoError(t, err)
 			require.Equal(t, schemas.Some(101.30000000000001), states[0].Stats.LastPitch.ExitVelocityMPH)
-			games, err := r.Games(t.Context(), 1)
+			games, err := r.Games(t.Context(), schemas.GameQuery{Limit: 1})
 			require.NoError(t, err)
 			require.Equal(t, schemas.Text("2025-04-07"), games[0].GameDate)
 		})

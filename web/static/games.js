@@ -12,7 +12,11 @@ const carded = 6, lookEvery = 2000; // live games with a card, and ms between tw
 /** games is the view of "#/games". */
 export function games(root, _, signal) {
   const seen = new Map(), place = h("div", {}, loading("Loading the games"));
-  root.append(h("h1", {}, "Games"), place);
+  let known = new Map(), next = "", hasMore = false; // the games that were read, and where those behind them begin
+  const day = h("input", { type: "date", "aria-label": "Games of a date", onchange: choose });
+  const every = h("button", { type: "button", hidden: true, onclick: () => { day.value = ""; choose(); } }, "All dates");
+  const more = h("button", { type: "button", class: "more", onclick: readMore, hidden: true }, "Older games");
+  root.append(h("div", { class: "heading" }, h("h1", {}, "Games"), h("div", { class: "days" }, every, day)), place);
   const cards = liveCards(signal);
   const all = table([
     { key: "game_pk", label: "Game", words: true, head: true, rising: true, value: g => g.game_pk, show: link },
@@ -23,16 +27,50 @@ export function games(root, _, signal) {
     { key: "last_pitch_at", label: "Last pitch", words: true, value: g => g.last_pitch_at, show: (cell, g) => text(cell, time(g.last_pitch_at)) },
     { key: "pitches", label: "Pitches", value: g => g.pitches },
   ], { caption: "Games, by their last pitch", key: g => g.game_pk, sort: { key: "last_pitch_at", up: false }, row: (tr, g) => { attr(tr, "data-game", g.game_pk); tr.onclick = () => { location.hash = `#/games/${encodeURIComponent(g.game_pk)}`; }; } });
-  poll("v1/games?limit=50", 1500, {
+  const path = cursor => `v1/games?limit=50&date=${day.value}&cursor=${cursor}`;
+  const polling = poll(() => path(""), 1500, {
     state: body => {
-      for (const g of body.games) watch(seen, g);
-      if (!body.games.length) return place.replaceChildren(note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
-      if (!all.node.isConnected) place.replaceChildren(cards.node, h("div", { class: "panel" }, all.node));
-      cards.show(body.games.filter(g => g.live || moves(seen, g)).slice(0, carded));
-      all.show(body.games);
+      forget(known, body);
+      for (const g of body.games) { watch(seen, g); known.set(g.game_pk, g); }
+      if (!hasMore) next = body.next_cursor ?? "";
+      every.hidden = !day.value;
+      if (!known.size) return place.replaceChildren(day.value ? note("empty", "No game of this date.", "Choose another date, or all of them.") : note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
+      if (!all.node.isConnected) place.replaceChildren(cards.node, h("div", { class: "panel" }, all.node), more);
+      show();
     },
     lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
+  function show() {
+    const games = [...known.values()];
+    cards.show(games.filter(g => g.live || moves(seen, g)).slice(0, carded));
+    all.show(games);
+    more.hidden = !next;
+  }
+  function choose() {
+    known = new Map();
+    hasMore = false;
+    place.replaceChildren(loading("Loading the games"));
+    polling.now();
+  }
+  async function readMore() {
+    const of = known;
+    more.disabled = true;
+    try {
+      const body = await get(path(next), signal);
+      if (of !== known) return; // another date by now
+      for (const g of body.games) if (!known.has(g.game_pk)) known.set(g.game_pk, g);
+      next = body.next_cursor ?? "";
+      hasMore = true;
+      show();
+    } catch { /* the button stays; the line at the top says why */ } finally { more.disabled = false; }
+  }
+}
+
+/** forget removes the games that would be on this page, and are not: they have no pitch any more. */
+function forget(known, body) {
+  const there = new Set(body.games.map(g => g.game_pk)), oldest = body.games.at(-1)?.last_pitch_at;
+  // guard: dashboard: a game without a pitch leaves the list | known.delete(pk) -> null
+  for (const [pk, g] of known) if (!there.has(pk) && (!body.next_cursor || g.last_pitch_at > oldest)) known.delete(pk);
 }
 
 /** liveCards shows how each live game stands. */

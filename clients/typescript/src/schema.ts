@@ -2090,6 +2090,8 @@ export interface components {
              * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
+            /** @description To be given as cursor, with the same date and live, for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /**
              * Format: date-time
              * @description When the newest value in this answer was computed; null where it has none
@@ -6184,10 +6186,14 @@ export interface operations {
     "get-games": {
         parameters: {
             query?: {
-                /** @description The most games */
+                /** @description The most games of a page */
                 limit?: number;
                 /** @description Only those that are live */
                 live?: boolean;
+                /** @description Only the games of this date: that of the games file, else that of most of a game's pitches. Of more than 1,000 games some are left out */
+                date?: string;
+                /** @description The next_cursor of the page before, with the same date and live. A game with a new pitch moves to the first page */
+                cursor?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -6219,6 +6225,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gone */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

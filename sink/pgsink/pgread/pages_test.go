@@ -2,11 +2,15 @@ package pgread
 
 import (
 	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // Pages of leaders joined are the one long list: over all games, of a game, of a date and of some players.
@@ -80,6 +84,69 @@ func TestPagesJoinedAreTheWholeList(t *testing.T) {
 			return read(ctx, &schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID}, 17)
 		}), name)
 	}
+}
+
+// All games are listed, each once, by their newest pitch, whatever the size of the pages: also games whose
+// pitches stand between those of others. The games of a date are those of all games with this date.
+//
+// guard: api: games are looked for until a page is full
+// guard: api: a page of all games begins behind the cursor
+func TestPagesOfGames(t *testing.T) {
+	r, store, rows := splitWorld(t)
+	// Behind the other games are a thousand pitches of one of them, more than are looked at for a page of one,
+	// and behind these are games again.
+	early := sinktest.NewGenerator(12, 1000).Changes(1000)
+	for i := range early {
+		early[i].PitchID[0] ^= 0xFF // of no other pitch
+		game, ago := schemas.Text("716404"), 30*time.Minute
+		if i%50 == 0 {
+			game, ago = schemas.Text(fmt.Sprint("early", i%3)), time.Hour
+		}
+		early[i].EventTime -= schemas.TimeMS(ago.Milliseconds())
+		if early[i].Row != nil {
+			early[i].Row.GamePK = game
+		}
+	}
+	_, err := store.Apply(t.Context(), sinktest.BatchOf(early...))
+	require.NoError(t, err)
+	rows = append(rows, reference.Resolve(early)...)
+	newest := map[string]schemas.TimeMS{}
+	for i := range rows {
+		if pk := string(rows[i].GamePK); pk != "" {
+			newest[pk] = max(newest[pk], rows[i].EventTime)
+		}
+	}
+	all, err := r.Games(t.Context(), schemas.GameQuery{Limit: 1000})
+	require.NoError(t, err)
+	require.Greater(t, len(all), 20)
+	require.Contains(t, newest, "early0")
+	require.Len(t, all, len(newest))
+	of := map[schemas.Text][]schemas.PlayedGame{}
+	for i := range all {
+		require.Equal(t, newest[all[i].GamePK], all[i].Last)
+		require.True(t, i == 0 || all[i-1].IsBefore(all[i].Place()))
+		of[all[i].GameDate] = append(of[all[i].GameDate], all[i])
+	}
+	require.Greater(t, len(of), 3)
+	read := func(date schemas.Text, limit int) []schemas.PlayedGame {
+		next := func(ctx context.Context, last *schemas.PlayedGame) ([]schemas.PlayedGame, error) {
+			q := schemas.GameQuery{Date: date, Limit: limit}
+			if last != nil {
+				q.After = new(last.Place())
+			}
+			return r.Games(ctx, q)
+		}
+		return paged(t, limit, next)
+	}
+	for _, limit := range []int{1, 2, 7} {
+		require.Equal(t, all, read("", limit))
+	}
+	for date, games := range of {
+		if date != "" {
+			require.Equal(t, games, read(date, 1), date)
+		}
+	}
+	require.Empty(t, read("1999-01-01", 5))
 }
 
 // paged reads a list page by page. read returns what comes behind last; nil: the first page.

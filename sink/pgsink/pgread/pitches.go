@@ -2,10 +2,13 @@ package pgread
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
@@ -156,26 +159,105 @@ func (r *Reader) Splits(ctx context.Context, q schemas.SplitQuery) (found schema
 	return found, err
 }
 
-// pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
+// pitchesOfAGame is how many pitches Games looks at for each game of a page at a time. A long game has fewer.
 const pitchesOfAGame = 500
 
 // gameColumns are the columns of a game, of its pitches p and the facts f that were loaded of it. Its date
 // and venue are those of its facts, else of most of its pitches.
 // guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY p.venue) -> max(p.venue)
 // guard: games: what a file says of a game counts | coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)) -> mode() WITHIN GROUP (ORDER BY p.game_date)
-const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)),
+const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)) AS game_date,
 	coalesce(max(f.venue), mode() WITHIN GROUP (ORDER BY p.venue)), max(f.home_team), max(f.away_team), max(f.starts_at),
-	count(*), min(event_time), max(event_time), max(processed_at),
+	count(*), min(event_time), max(event_time) AS last, max(processed_at),
 	coalesce((SELECT max(event_time) FROM {schema}.pitches WHERE event_time <= now() + interval '1 hour'), max(event_time))`
 
-// Games returns the games of the newest pitches, the one with the newest pitch first.
-func (r *Reader) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
+// Games returns the games that q asks for.
+func (r *Reader) Games(ctx context.Context, q schemas.GameQuery) (games []schemas.PlayedGame, err error) {
+	if q.Date != "" {
+		games, err = r.gamesOfADate(ctx, string(q.Date))
+		return firstGames(games, q), err
+	}
+	newest := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	if q.After != nil {
+		newest = pgtype.Timestamptz{Time: q.After.Newest.Time(), Valid: true}
+	}
+	// A game's newest pitch decides its place. So what is found in newer pitches comes first, and a game that
+	// is found a second time has its place already.
+	seen := map[string]bool{}
+	for {
+		oldest, isLast, err := r.oldestOf(ctx, newest, q.Limit*pitchesOfAGame)
+		if err != nil {
+			return nil, err
+		}
+		found, err := r.gamesBetween(ctx, oldest, newest)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			if !seen[found[i].GamePK] {
+				seen[found[i].GamePK] = true
+				games = append(games, found[i])
+			}
+		}
+		some := firstGames(games, q)
+		// guard: api: games are looked for until a page is full | len(some) >= q.Limit -> true
+		if len(some) >= q.Limit || isLast {
+			return some, nil
+		}
+		newest = pgtype.Timestamptz{Time: oldest.Time.Add(-time.Microsecond), Valid: true}
+	}
+}
+
+// firstGames returns the games of a page: the first ones behind its cursor.
+func firstGames(games []schemas.PlayedGame, q schemas.GameQuery) []schemas.PlayedGame {
+	// guard: api: a page of all games begins behind the cursor | q.After != nil -> false
+	if q.After != nil {
+		games = slices.DeleteFunc(slices.Clone(games), func(g schemas.PlayedGame) bool {
+			return g.IsBefore(*q.After) || g.Place() == *q.After
+		})
+	}
+	slices.SortFunc(games, func(a, b schemas.PlayedGame) int {
+		if a.IsBefore(b.Place()) {
+			return -1
+		}
+		return 1
+	})
+	return games[:min(len(games), q.Limit)]
+}
+
+// oldestOf returns the event time of the oldest of the n newest pitches up to a time, and whether there are
+// no older ones.
+func (r *Reader) oldestOf(
+	ctx context.Context, newest pgtype.Timestamptz, n int,
+) (oldest pgtype.Timestamptz, isLast bool, err error) {
+	err = pg.ScanOne(ctx, r.db, []any{&oldest, &isLast}, `
+		WITH oldest AS (SELECT event_time FROM {schema}.pitches WHERE event_time <= $1 ORDER BY event_time DESC OFFSET $2 LIMIT 1)
+		SELECT coalesce((SELECT event_time FROM oldest), '-infinity'), NOT EXISTS (SELECT FROM oldest)`, newest, n)
+	return oldest, isLast, pg.Wrap("games", err)
+}
+
+// gamesBetween returns the games with a pitch in this time, both ends included, and none after it.
+func (r *Reader) gamesBetween(
+	ctx context.Context, oldest, newest pgtype.Timestamptz,
+) ([]schemas.PlayedGame, error) {
 	return collect(ctx, r, "games", scanGame, `
-		WITH newest AS (SELECT game_pk, event_time FROM {schema}.pitches ORDER BY event_time DESC LIMIT $2),
-		     recent AS (SELECT game_pk FROM newest WHERE game_pk IS NOT NULL GROUP BY game_pk ORDER BY max(event_time) DESC, game_pk LIMIT $1)
-		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
-			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = recent.game_pk GROUP BY p.game_pk) g
-		ORDER BY 9 DESC, 1`, limit, limit*pitchesOfAGame)
+		WITH found AS (SELECT DISTINCT game_pk FROM {schema}.pitches WHERE event_time BETWEEN $1 AND $2 AND game_pk IS NOT NULL)
+		SELECT g.* FROM found CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = found.game_pk GROUP BY p.game_pk) g
+		WHERE g.last <= $2`, oldest, newest)
+}
+
+// gamesOfADate returns the games of a date, by what was loaded of a game, else by most of its pitches.
+func (r *Reader) gamesOfADate(ctx context.Context, date string) ([]schemas.PlayedGame, error) {
+	return collect(ctx, r, "games of a date", scanGame, `
+		WITH found AS (
+			SELECT game_pk FROM {schema}.pitches WHERE coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date
+				AND game_pk IS NOT NULL
+			UNION SELECT game_pk FROM {schema}.games WHERE game_date = $1::text::date
+			LIMIT $2)
+		SELECT g.* FROM found CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = found.game_pk GROUP BY p.game_pk) g
+		WHERE g.game_date = $1::text::date`, date, schemas.MaxGamesOfADate)
 }
 
 // Game returns one game, nil if no row of it is current.
