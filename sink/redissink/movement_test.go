@@ -1,6 +1,7 @@
 package redissink
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -70,6 +71,26 @@ func TestTimesOfAWrongClockAreNoDifference(t *testing.T) {
 		require.Len(t, parts, 2)
 		for _, p := range parts {
 			require.Nil(t, p.compare(observed{kind: "hash", hash: p.want}), p.key)
+		}
+	}
+}
+
+// The time of a game is from the clock of the processor that changed it last. A later change of the same
+// player in another game may come from a processor whose clock is right.
+// guard: redis: a game changed by a wrong clock is no difference
+func TestAGameChangedByAWrongClockIsNoDifference(t *testing.T) {
+	for _, wrongBy := range []time.Duration{-14 * time.Hour, -time.Hour, time.Hour, 14 * time.Hour} {
+		truth := newTruth()
+		game := truth.change(1, "g", 4).UpdatedAt.Time().Add(wrongBy)
+		truth.change(1, "h", 2)
+		parts, err := partsOf("p:", truth.snapshot(1, truth.batters[1]))
+		require.NoError(t, err)
+		for _, p := range parts {
+			got := maps.Clone(p.want)
+			if p.id.GamePK == "g" {
+				got["updated_at"] = schemas.TimeMSOf(game).String()
+			}
+			require.Nil(t, p.compare(observed{kind: "hash", hash: got}), "%s, a clock %v off", p.key, wrongBy)
 		}
 	}
 }
