@@ -96,6 +96,7 @@ func (t *batTrack) isSwing() bool {
 // the head never moved horizontally. view observes the computation for Explain; the stream passes nil.
 func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.Opt[float64]) {
 	heads, fastest := 0, 0.0
+	var rise, run float64 // of the fastest segment, in feet
 	var last *batSample
 	for i := range samples {
 		s := &samples[i]
@@ -105,8 +106,7 @@ func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.O
 		if heads++; heads > 1 {
 			ground := length2(s.head.x-last.head.x, s.head.y-last.head.y)
 			if speed := ground / (s.timeS - last.timeS); speed > fastest {
-				fastest = speed
-				angleDeg = schemas.Some(math.Atan2(s.head.z-last.head.z, ground) * (180 / math.Pi))
+				fastest, rise, run = speed, s.head.z-last.head.z, ground
 				if view != nil {
 					view.seeSegment(last, s, speed)
 				}
@@ -114,8 +114,8 @@ func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.O
 		}
 		last = s
 	}
-	if heads < minHeads {
-		angleDeg = schemas.Opt[float64]{}
+	if heads >= minHeads && fastest > 0 {
+		angleDeg = schemas.Some(math.Atan2(rise, run) * (180 / math.Pi))
 	}
 	view.conclude(heads, angleDeg)
 	return angleDeg
