@@ -49,7 +49,7 @@ vectors: ## the specification's vectors; PITCHSTREAM_VECTORS names the folder
 	go test -tags $(TAGS) -count=1 -run Vectors ./...
 
 fuzz: ## each fuzz target of the core for a minute
-	for target in FuzzTransform:./features FuzzDecode:./features FuzzFloat:./features/internal/jsonscan; do \
+	for target in FuzzTransform:./features FuzzDecode:./features FuzzFloat:./features/internal/jsonscan FuzzShape:./features/internal/jsonscan; do \
 		go test -run '^$$' -fuzz "^$${target%%:*}$$" -fuzztime 1m -fuzzminimizetime 10x $${target##*:} || exit 1; done
 
 bench: ## the hot paths, and decoding beside other decoders; of stores and stream: pitchstream bench --help

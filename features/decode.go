@@ -27,7 +27,7 @@ type decoder struct {
 	flight []motion
 
 	// shape is the layout of the sample read last, and last what all samples of that layout have in common.
-	shape shape
+	shape jsonscan.Shape
 	last  lastSample
 
 	// name holds a member's name that had escapes, until the next member is read.

@@ -14,19 +14,19 @@ import (
 //	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}
 //
 // The first sample of a track is read member by member, which takes any order of members and any white space.
-// Nearly all others have the same layout and are read by its shape (samples_shape.go), several times faster.
+// Nearly all others have the same layout and are read by its shape (jsonscan.Shape), several times faster.
 
 // readSamplesBat reads the bat's track. A repeated track replaces the earlier one.
 func (d *decoder) readSamplesBat(i int) int {
 	d.bat.reset(i)
-	d.shape.forget()
+	d.shape.Forget()
 	return d.readObjects(&d.samplesBat, i, (*decoder).readBatSample)
 }
 
 // readSamplesBall reads the ball's track. A repeated track replaces the earlier one.
 func (d *decoder) readSamplesBall(i int) int {
 	d.ball.reset()
-	d.shape.forget()
+	d.shape.Forget()
 	return d.readObjects(&d.samplesBall, i, (*decoder).readBallSample)
 }
 
@@ -45,8 +45,8 @@ func (d *decoder) readBatSample(i, _ int) int {
 	if len(d.bat.samples) == cap(d.bat.samples) {
 		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
 	}
-	var n wanted
-	end := d.shape.read(d.b, i, &n)
+	var n jsonscan.Numbers
+	end := d.shape.Read(d.b, i, &n)
 	if end == 0 {
 		return d.readBatMembers(i)
 	}
@@ -66,7 +66,7 @@ func (d *decoder) readBatMembers(i int) int {
 	var (
 		s         batSample
 		timed, no bool
-		at        wantedAt
+		at        jsonscan.Offsets
 		name      []byte
 	)
 	start := i
@@ -96,7 +96,7 @@ func (d *decoder) readBatMembers(i int) int {
 	d.bat.add(s, timed, no)
 	// The next sample of this shape has a time, a head, a handle and this event exactly if this one has.
 	d.last = lastSample{timed, s.hasHead, s.hasHandle, s.isMark}
-	d.shape.learn(d.b, start, i+1, &at)
+	d.shape.Learn(d.b, start, i+1, &at)
 	return i + 1
 }
 
@@ -150,8 +150,8 @@ func readPoint(b []byte, i int, at *[3]int) (p point, next int, ok bool) {
 // readBallSample reads a sample of the ball: by the shape of the one before it, or member by member if that
 // does not fit.
 func (d *decoder) readBallSample(i, _ int) int {
-	var n wanted
-	end := d.shape.read(d.b, i, &n)
+	var n jsonscan.Numbers
+	end := d.shape.Read(d.b, i, &n)
 	if end == 0 {
 		return d.readBallMembers(i)
 	}
@@ -164,7 +164,7 @@ func (d *decoder) readBallMembers(i int) int {
 	var (
 		timeS float64
 		timed bool
-		at    wantedAt
+		at    jsonscan.Offsets
 		name  []byte
 	)
 	start := i
@@ -184,7 +184,7 @@ func (d *decoder) readBallMembers(i int) int {
 	}
 	d.ball.add(ballSample{timeS, start}, timed)
 	d.last = lastSample{timed: timed}
-	d.shape.learn(d.b, start, i+1, &at)
+	d.shape.Learn(d.b, start, i+1, &at)
 	return i + 1
 }
 

@@ -9,7 +9,7 @@
 //	headers.go, rfc3339.go           reads the headers: op, revision, origin, event time, identifiers
 //	decode.go                        decodes the value in one pass over its bytes
 //	  scalar_paths.go, scalar.go     finds and reads the values outside of the samples
-//	  samples.go, samples_shape.go   reads the tracks of bat and ball, most samples by their shape
+//	  samples.go                     reads the tracks of bat and ball, most samples by their shape
 //	  internal/jsonscan              knows JSON's grammar, numbers and strings
 //	validate.go, syntax.go           refuses a record that is no readable pitch; checks the ranges of a row
 //	flatten.go, texts.go             copies scalars to columns
