@@ -174,7 +174,7 @@ func (s *Shape) quickly(b []byte, i, k int, numbers *Numbers) (next, cursor int)
 		size += bits.TrailingZeros64(others) >> 3
 		whole := uint64(v[first] - '0')
 		if point != first+1 {
-			// guard: shapes: no number begins with a zero before another digit | whole == 0 || ->
+			// guard: shapes: no number begins with a zero before another digit | whole == 0 -> false
 			if whole == 0 || uint(point-first-2) > 1 {
 				return k, i
 			}
