@@ -89,6 +89,7 @@ func (c *backfillPlanCmd) Run(ctx context.Context, std *stdio) error {
 
 type backfillRunCmd struct {
 	Settings backfillSettings `embed:""`
+	Lineage  config.Lineage   `embed:"" group:"Lineage"`
 
 	LiveFirst  bool            `env:"-" name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
 	MaxLiveLag config.Duration `env:"-" name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
@@ -158,6 +159,8 @@ func (c *backfillRunCmd) Run(
 	o.Replay.MaxLiveLag = time.Duration(c.MaxLiveLag)
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "backfill"})
 	o.Again, o.Accept, o.Reason, o.Progress = c.Again, c.Accept, c.Reason, bar.Set
+	deliver := openLineage(std, c.Lineage, log, &o.Lineage)
+	defer deliver()
 	s, err := backfill.Run(ctx, o)
 	bar.Stop()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/backfill"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -37,6 +38,8 @@ func TestARefusedBatchIsBroughtInAgainOnceItsFilesAreRepaired(t *testing.T) {
 		}
 		return s, why
 	}
+	lineage := testkit.LineageServer(t)
+	t.Setenv("OPENLINEAGE_URL", lineage.URL)
 	_, why := run(exitFailed)
 	require.Contains(t, why, "batch 1, "+filepath.Join(folder, "2021")+", did not pass: dead_letters is 0.0")
 	_, why = run(exitFailed)
@@ -51,6 +54,20 @@ func TestARefusedBatchIsBroughtInAgainOnceItsFilesAreRepaired(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, content, 0o600))
 	s, _ := run(exitOK)
 	require.True(t, s.Finished)
+	// The backfill is one run in every process; a batch is one until its files are repaired, or it is read again.
+	events := lineage.Take(t)
+	require.Equal(t, []string{
+		"a START backfill.better", "b START backfill.better.batch", "b FAIL backfill.better.batch", "a FAIL backfill.better",
+		"a RUNNING backfill.better", "b RUNNING backfill.better.batch", "b FAIL backfill.better.batch", "a FAIL backfill.better",
+		"a RUNNING backfill.better", "b RUNNING backfill.better.batch", "b FAIL backfill.better.batch", "a FAIL backfill.better",
+		"a RUNNING backfill.better", "a FAIL backfill.better",
+		"a RUNNING backfill.better", "c RUNNING backfill.better.batch", "c COMPLETE backfill.better.batch",
+		"d START backfill.better.batch", "d COMPLETE backfill.better.batch", "a COMPLETE backfill.better",
+	}, steps(events))
+	require.Equal(t, map[string]any{"runId": events[0].Run.RunID}, events[1].Run.Facets["parent"]["run"])
+	require.Contains(t, events[2].Run.Facets["errorMessage"]["message"], "did not pass: dead_letters")
+	require.EqualValues(t, ofASeason, events[16].Outputs[0].Rows())
+	require.Equal(t, map[string]int64{"file " + filepath.Join(folder, "2021"): -1}, datasets(events[16].Inputs))
 	for _, b := range s.Batches {
 		require.Equal(t, schemas.BatchPassed, b.State)
 		require.EqualValues(t, ofASeason, b.Counts.Records)

@@ -78,7 +78,7 @@ func everyCommand(t *testing.T) (leaves []*kong.Node) {
 
 // A variable that is set for one command must not change another one that has the same flag by chance.
 func TestCommandsShareVariablesOfSettingsOnly(t *testing.T) {
-	shared := regexp.MustCompile(`^PITCHSTREAM_(KAFKA|TOPIC|POSTGRES|REDIS|LOG|BREAKER|CONFIG|ADMIN_|API_ADDR|TARGET|` +
+	shared := regexp.MustCompile(`^OPENLINEAGE_|^PITCHSTREAM_(LINEAGE|KAFKA|TOPIC|POSTGRES|REDIS|LOG|BREAKER|CONFIG|ADMIN_|API_ADDR|TARGET|` +
 		`INSTANCE_ID|MAX_RECORD_BYTES|FETCH_MAX_BYTES|MEMORY_LIMIT|ARCHIVE|SCHEMA_REGISTRY|ROWS_FORMAT)`)
 	by := map[string][]string{}
 	for _, c := range everyCommand(t) {

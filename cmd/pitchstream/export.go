@@ -17,6 +17,7 @@ import (
 // exportCmd writes the current pitches of Postgres as files for a warehouse.
 type exportCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
+	Lineage  config.Lineage  `embed:"" group:"Lineage"`
 
 	Output    string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR|URL" help:"Folder for the files, created if it does not exist, or a URL of storage as s3://bucket/prefix."`
 	From      string `env:"-" placeholder:"DATE" help:"First game date, YYYY-MM-DD. Default: the first."`
@@ -76,10 +77,13 @@ func (*exportCmd) PostgresRole() config.Role { return config.Reader }
 
 // Run exports and prints a summary.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
-	r, err := export.Run(ctx, export.Options{
+	o := export.Options{
 		Postgres: storeConfig(c.Postgres), Output: c.Output, From: schemas.Text(c.From), To: schemas.Text(c.To),
 		Undated: c.Undated, Overwrite: c.Overwrite, ProgressTo: std.Err,
-	})
+	}
+	deliver := openLineage(std, c.Lineage, nil, &o.Lineage)
+	defer deliver()
+	r, err := export.Run(ctx, o)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return load.ErrInterrupted

@@ -18,6 +18,7 @@ type gamesCmd struct {
 
 type gamesLoadCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
+	Lineage  config.Lineage  `embed:"" group:"Lineage"`
 
 	Files []string `arg:"" name:"FILE" help:"CSV, JSON, or the league's documents feed/live and schedule. - is standard input."`
 	JSON  bool     `env:"-" name:"json" help:"Print one JSON object instead of text."`
@@ -42,9 +43,12 @@ Exit status: 0 well; 1 a file or the database is wrong; 2 wrong usage.`
 
 // Run loads the files and prints how many games changed.
 func (c *gamesLoadCmd) Run(ctx context.Context, std *stdio) error {
-	r, err := games.Load(ctx, games.Options{
+	o := games.Options{
 		Postgres: storeConfig(c.Postgres), Serving: c.Postgres.ServingSchema(), Files: c.Files, Stdin: std.In,
-	})
+	}
+	deliver := openLineage(std, c.Lineage, nil, &o.Lineage)
+	defer deliver()
+	r, err := games.Load(ctx, o)
 	if err != nil {
 		return err
 	}

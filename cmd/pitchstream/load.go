@@ -32,6 +32,7 @@ type loadCmd struct {
 	Topics   config.Topics         `embed:"" group:"Kafka"`
 	Limits   config.Limits         `embed:"" group:"Kafka"`
 	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Lineage  config.Lineage        `embed:"" group:"Lineage"`
 
 	timestamp load.Timestamp // parsed by Validate
 }
@@ -72,7 +73,7 @@ Exit status: 0 all records were acknowledged; 1 some failed, none was found or i
 
 // Validate reports wrong usage. Kong calls it before Run.
 func (c *loadCmd) Validate() (err error) {
-	if c.timestamp, err = parseTimestamp(c.Timestamp, time.Now()); err != nil {
+	if c.timestamp, err = load.ParseTimestamp(c.Timestamp, time.Now()); err != nil {
 		return err
 	}
 	switch {
@@ -98,28 +99,6 @@ func (c *loadCmd) Validate() (err error) {
 	return config.Kafka(c.Kafka).Validate()
 }
 
-func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
-	switch text {
-	case "now":
-		return load.Timestamp{Text: text}, nil
-	case "mtime":
-		return load.Timestamp{Text: text, FromFile: true}, nil
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return load.Timestamp{},
-			fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
-	}
-	if t.Before(time.UnixMilli(1)) {
-		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want a time after 1970-01-01T00:00:00Z", text)
-	}
-	if t.After(now) {
-		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: is in the future; "+
-			"it would supersede live records that do not exist yet", text)
-	}
-	return load.Timestamp{Text: text, Fixed: t}, nil
-}
-
 // Run loads the files. It prints a summary also after an error, unless the load could not begin.
 func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	o := load.Options{
@@ -137,6 +116,8 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 			return err
 		}
 	}
+	deliver := openLineage(std, c.Lineage, nil, &o.Lineage)
+	defer deliver()
 	report, err := load.Run(ctx, o)
 	if report == nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/lineage"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -181,6 +184,20 @@ func orDifference(err error, differs bool) error {
 		return &differenceError{}
 	}
 	return err
+}
+
+// openLineage sets where a command's events of lineage go. It returns a function that delivers what waits, and
+// says once, in the log or without one on Err, what could not be delivered.
+func openLineage(std *stdio, c config.Lineage, log *slog.Logger, to **lineage.Emitter) (deliver func()) {
+	*to = c.Open(obs.Build())
+	return func() {
+		switch err := (*to).Close(); {
+		case err != nil && log != nil:
+			log.Warn("cannot deliver all events of lineage", "error", err)
+		case err != nil:
+			fmt.Fprintln(terminal.Plain(std.Err), "pitchstream: warning:", err)
+		}
+	}
 }
 
 // commands holds the commands, each in its own file, in the groups of the help.

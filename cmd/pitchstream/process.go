@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
@@ -32,6 +31,7 @@ type processCmd struct {
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all."`
 
 	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
+	Lineage  config.Lineage        `embed:"" group:"Lineage"`
 
 	MaxRecordBytes config.Bytes `env:"PITCHSTREAM_MAX_RECORD_BYTES" name:"max-record-bytes" default:"16MiB" placeholder:"SIZE" help:"The largest record, in bytes (16MiB, 1048576): a larger one is rejected, too_large. Default: 16MiB. The limit of run gives the same rows."`
 }
@@ -112,6 +112,8 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	if o.Registry, err = c.Registry.Open(); err != nil {
 		return err
 	}
+	deliver := openLineage(std, c.Lineage, nil, &o.Lineage)
+	defer deliver()
 	report, err := fileprocess.Run(ctx, o)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -127,13 +129,5 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if report.Records.In > 0 && report.Records.Rejected == report.Records.In {
-		return fmt.Errorf("none of %s is a pitch: %s says of each what is wrong",
-			terminal.Counted(report.Records.In, "record"), blob.Join(c.Output, fileprocess.RejectedName))
-	}
-	if report.Unread > 0 {
-		unread := terminal.Counted(report.Unread, "input")
-		return fmt.Errorf("%s could not be read; the tables hold the others", unread)
-	}
-	return nil
+	return report.Err(c.Output)
 }

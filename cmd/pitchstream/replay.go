@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -43,6 +42,7 @@ type replayCmd struct {
 	Redis    config.Redis          `embed:"" group:"Redis"`
 	Registry config.SchemaRegistry `embed:"" group:"Schema registry"`
 	Rows     config.Rows           `embed:"" group:"Schema registry"`
+	Lineage  config.Lineage        `embed:"" group:"Lineage"`
 	Limits   config.Limits         `embed:"" group:"Processing"`
 	Memory   config.Memory         `embed:"" group:"Processing"`
 	Breaker  config.Breaker        `embed:"" group:"Processing"`
@@ -93,7 +93,7 @@ func (c *replayCmd) Validate() error {
 			return err
 		}
 	}
-	if _, _, err := gameDates(c.Dates); err != nil {
+	if _, _, err := replay.ParseDates(c.Dates); err != nil {
 		return err
 	}
 	for flag, text := range map[string]string{"from": c.From, "to": c.To} {
@@ -139,6 +139,8 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 	}
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "replay"})
 	o.Progress = bar.Set
+	deliver := openLineage(std, c.Lineage, log, &o.Lineage)
+	defer deliver()
 	r, err := replay.Run(ctx, o)
 	bar.Stop()
 	if err != nil {
@@ -166,7 +168,7 @@ func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 		Archive: c.Archive.Place(), Game: c.Game, DeadLetters: c.Letters, Resume: c.Resume,
 		LiveFirst: c.LiveFirst, MaxLiveLag: time.Duration(c.MaxLiveLag), Parallel: c.Parallel,
 	}
-	if o.FromDate, o.ToDate, err = gameDates(c.Dates); err != nil {
+	if o.FromDate, o.ToDate, err = replay.ParseDates(c.Dates); err != nil {
 		return o, err
 	}
 	if o.From, err = replay.ParsePlace(c.From); err != nil {
@@ -186,18 +188,4 @@ func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 	}
 	o.Processor, err = p.options(c.Into, log)
 	return o, err
-}
-
-// gameDates returns the first and the last date of a flag; "" for both without one.
-func gameDates(text string) (from, to string, err error) {
-	from, to, isRange := strings.Cut(text, "..")
-	if !isRange {
-		to = from
-	}
-	for _, date := range []string{from, to} {
-		if _, wrong := time.Parse(time.DateOnly, date); text != "" && (wrong != nil || from > to) {
-			return "", "", fmt.Errorf("--game-dates=%s: want a date or two, as 2024-04-01..2024-04-30", text)
-		}
-	}
-	return from, to, nil
 }

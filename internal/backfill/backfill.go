@@ -21,6 +21,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -45,6 +46,7 @@ type Options struct {
 	// called.
 	Progress func(done, total int64)
 	Log      *slog.Logger
+	Lineage  *lineage.Emitter // told what each batch reads and writes; nil: nobody is
 }
 
 // Status is how far a backfill is.
@@ -85,6 +87,7 @@ type backfill struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	batches []schemas.BackfillBatch
+	lineage *lineage.Run // nil before the plan is known
 }
 
 func open(ctx context.Context, o Options) (*backfill, error) {
@@ -181,12 +184,13 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 }
 
 // Run brings in what is not in yet. It ends with a *RefusedError at a batch that does not pass.
-func Run(ctx context.Context, o Options) (*Status, error) {
+func Run(ctx context.Context, o Options) (_ *Status, err error) {
 	b, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
+	defer func() { b.endLineage(ctx, err) }()
 	if err := b.books.Ensure(ctx); err != nil {
 		return nil, err
 	}
@@ -227,7 +231,8 @@ func (b *backfill) begin(ctx context.Context) error {
 		return fmt.Errorf("backfill %s was begun with another file (sha256 %s…): give this one another name",
 			s.Name, found.SHA256[:min(12, len(found.SHA256))])
 	}
-	if found == nil {
+	isContinued := found != nil
+	if !isContinued {
 		b.o.Log.Info("reading the source to plan the batches", "backfill", s.Name)
 		if batches, err = b.plan(ctx); err != nil {
 			return err
@@ -238,6 +243,7 @@ func (b *backfill) begin(ctx context.Context) error {
 		}
 	}
 	b.batches = batches
+	b.beginLineage(isContinued)
 	return nil
 }
 
@@ -253,6 +259,7 @@ func (b *backfill) accept(ctx context.Context) error {
 	}
 	batch := &b.batches[n-1]
 	batch.State, batch.Reason = schemas.BatchAccepted, b.o.Reason
+	b.batchLineage(*batch, true).end(ctx, *batch, nil)
 	return b.save(ctx, *batch, "accepted", b.o.Reason)
 }
 
@@ -297,13 +304,15 @@ func (b *backfill) save(ctx context.Context, batch schemas.BackfillBatch, action
 }
 
 // run brings in one batch and holds it to the gates.
-func (b *backfill) run(ctx context.Context, i int) error {
+func (b *backfill) run(ctx context.Context, i int) (err error) {
 	batch := &b.batches[i]
 	// guard: backfill: a batch that is in is not brought in again
 	if batch.State == schemas.BatchPassed || batch.State == schemas.BatchAccepted {
 		return nil
 	}
 	began := time.Now()
+	told := b.batchLineage(*batch, batch.State != schemas.BatchPlanned)
+	defer func() { told.end(ctx, *batch, err) }()
 	if batch.State == schemas.BatchPlanned {
 		batch.State = schemas.BatchRunning
 		if err := b.save(ctx, *batch, "begun", ""); err != nil {

@@ -67,11 +67,11 @@ func (l *Loader) Option() kong.Option {
 // text.
 func ignoreEmptyEnv(k *kong.Kong) error {
 	for _, f := range allFlags(k.Model.Node) {
-		for _, name := range f.Tag.Envs {
-			if value, set := os.LookupEnv(name); set && value == "" {
-				f.Tag.Envs = nil // kong copies it to f.Envs later
-			}
-		}
+		// kong copies them to f.Envs later
+		f.Tag.Envs = slices.DeleteFunc(f.Tag.Envs, func(name string) bool {
+			value, isSet := os.LookupEnv(name)
+			return isSet && value == ""
+		})
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (l *Loader) resolveSecret(ctx *kong.Context, f, secretFile *kong.Flag) (any
 	}
 	switch value, path := env(f), env(secretFile); {
 	case value != "" && path != "":
-		return nil, fmt.Errorf("give %s or %s, not both", secretFile.Envs[0], f.Envs[0])
+		return nil, fmt.Errorf("give %s or %s, not both", variable(secretFile), variable(f))
 	case value != "":
 		return nil, nil
 	case path != "":
@@ -184,10 +184,13 @@ func secretFileFlag(ctx *kong.Context, f *kong.Flag) *kong.Flag {
 }
 
 // env returns the value of a flag's variable; "" when it has none.
-func env(f *kong.Flag) string {
+func env(f *kong.Flag) string { return os.Getenv(variable(f)) }
+
+// variable returns the name of the first variable of a flag that has a value; "" when none has.
+func variable(f *kong.Flag) string {
 	for _, name := range f.Envs {
-		if value := os.Getenv(name); value != "" {
-			return value
+		if os.Getenv(name) != "" {
+			return name
 		}
 	}
 	return ""

@@ -62,7 +62,7 @@ func (l *Loader) source(ctx *kong.Context, f *kong.Flag) string {
 	case l.secrets[f.Name] != "":
 		return l.source(ctx, secretFileFlag(ctx, f)) + ": " + l.secrets[f.Name]
 	case env(f) != "":
-		return "env " + f.Envs[0]
+		return "env " + variable(f)
 	case l.file.lines[f.Name] > 0:
 		return fmt.Sprintf("file %s:%d", l.file.path, l.file.lines[f.Name])
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -37,6 +38,7 @@ type Options struct {
 	Undated    bool         // export pitches without a game date although From or To is set
 	Overwrite  bool         // write existing dates again, and remove the files of dates without pitches
 	ProgressTo io.Writer
+	Lineage    *lineage.Emitter // told what is read and written; nil: nobody is
 }
 
 // Report says what a run wrote.
@@ -49,7 +51,19 @@ type Report struct {
 }
 
 // Run writes the missing dates, or with Overwrite all of them.
-func Run(ctx context.Context, o Options) (_ *Report, err error) {
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	in := lineage.Table(o.Postgres.URL, o.Postgres.Schema, "pitches", schemas.StoredColumns)
+	out := lineage.Path(o.Output)
+	out.Columns = schemas.StoredColumns
+	job := lineage.Job{Name: "export", Inputs: []lineage.Dataset{in}, Outputs: []lineage.Dataset{out}}
+	run := o.Lineage.Begin(job)
+	defer func() {
+		if err == nil {
+			in, out = in.Count(report.Pitches), out.Count(report.Pitches)
+			out.Bytes, out.Files = schemas.Some(report.Bytes), schemas.Some(int64(report.Dates))
+		}
+		run.End(ctx, err, []lineage.Dataset{in}, []lineage.Dataset{out})
+	}()
 	folder, err := fileoutput.OpenFolder(ctx, o.Output)
 	if err != nil {
 		return nil, err

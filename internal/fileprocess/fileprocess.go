@@ -31,6 +31,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -56,6 +57,7 @@ type Options struct {
 	Workers     int    // goroutines that measure
 	Build       string // noted in the report
 	ProgressTo  io.Writer
+	Lineage     *lineage.Emitter // told what is read and written; nil: nobody is
 }
 
 // The names of the files in the output folder, beside rows.FORMAT.
@@ -73,7 +75,15 @@ const oversizeBytes = 1 << 20
 
 // Run makes the tables. A file that cannot be read is no error: Report.Unread counts it, and the tables hold
 // the others.
-func Run(ctx context.Context, o Options) (_ *Report, err error) {
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	run := o.Lineage.Begin(lineage.Job{Name: "process", Inputs: o.inputs(nil), Outputs: o.outputs(nil)})
+	defer func() {
+		outcome := err
+		if err == nil {
+			outcome = report.Err(o.Output)
+		}
+		run.End(ctx, outcome, o.inputs(report), o.outputs(report))
+	}()
 	p, err := open(ctx, o)
 	if err != nil {
 		return nil, err

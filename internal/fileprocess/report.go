@@ -3,12 +3,15 @@ package fileprocess
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -44,6 +47,20 @@ type Report struct {
 	Time  Time     `json:"time"`
 
 	Unread int64 `json:"-"` // files that could not be read
+}
+
+// Err returns an error if the tables, which are written, lack something: no record is a pitch, or a file could
+// not be read. output is the folder as the user named it.
+func (r *Report) Err(output string) error {
+	if r.Records.In > 0 && r.Records.Rejected == r.Records.In {
+		return fmt.Errorf("none of %s is a pitch: %s says of each what is wrong",
+			terminal.Counted(r.Records.In, "record"), blob.Join(output, RejectedName))
+	}
+	if r.Unread > 0 {
+		return fmt.Errorf("%s could not be read; the tables hold the others",
+			terminal.Counted(r.Unread, "input"))
+	}
+	return nil
 }
 
 // Time says how long the stages were busy, not counting the time that they waited. Measuring is the sum of

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -32,6 +33,7 @@ type Options struct {
 	Serving  string        // the schema with the list of targets
 	Files    []string      // "-": Stdin
 	Stdin    io.Reader
+	Lineage  *lineage.Emitter // told what is read and written; nil: nobody is
 }
 
 // Report counts the games of the files. Changed were added or have another fact; Older were not written,
@@ -45,6 +47,14 @@ type Report struct {
 
 // Load reads all files, and then writes their games. It writes nothing if any file is wrong.
 func Load(ctx context.Context, o Options) (r Report, err error) {
+	tables := []lineage.Dataset{lineage.Table(o.Postgres.URL, o.Postgres.Schema, "games", nil)}
+	run := o.Lineage.Begin(lineage.Job{Name: "games.load", Inputs: lineage.Paths(o.Files), Outputs: tables})
+	defer func() {
+		if err == nil {
+			tables[0] = tables[0].Count(r.Changed)
+		}
+		run.End(ctx, err, lineage.Paths(o.Files), tables)
+	}()
 	lists := make([][]schemas.GameFacts, len(o.Files))
 	for i, name := range o.Files {
 		if lists[i], err = o.read(ctx, name); err != nil {
@@ -65,6 +75,7 @@ func Load(ctx context.Context, o Options) (r Report, err error) {
 	for _, t := range beside { // live is the last, so that its counts mean that all have them
 		cfg := o.Postgres
 		cfg.Schema = t.Schema
+		tables = append(tables, lineage.Table(cfg.URL, cfg.Schema, "games", nil))
 		if _, _, err = set(ctx, cfg, o.Files, lists); err != nil {
 			return r, fmt.Errorf("target %s: %w", t.Name, err)
 		}

@@ -34,6 +34,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/schemaregistry"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -64,6 +65,7 @@ type Options struct {
 	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter.
 	MaxRecordBytes int
 	ProgressTo     io.Writer
+	Lineage        *lineage.Emitter // told what is read and written, unless Check is set; nil: nobody is
 }
 
 // Timestamp says which timestamp records carry. Its zero value means the time at which they are sent.
@@ -71,6 +73,29 @@ type Timestamp struct {
 	FromFile bool      // the modification time of the record's file
 	Fixed    time.Time // this time, unless it is zero
 	Text     string    // as the user gave it; a state file belongs to loads with the same text
+}
+
+// ParseTimestamp reads now, mtime or an RFC 3339 time before now. An error names the flag --timestamp.
+func ParseTimestamp(text string, now time.Time) (Timestamp, error) {
+	switch text {
+	case "now":
+		return Timestamp{Text: text}, nil
+	case "mtime":
+		return Timestamp{Text: text, FromFile: true}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return Timestamp{},
+			fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
+	}
+	if t.Before(time.UnixMilli(1)) {
+		return Timestamp{}, fmt.Errorf("--timestamp=%s: want a time after 1970-01-01T00:00:00Z", text)
+	}
+	if t.After(now) {
+		return Timestamp{}, fmt.Errorf("--timestamp=%s: is in the future; "+
+			"it would supersede live records that do not exist yet", text)
+	}
+	return Timestamp{Text: text, Fixed: t}, nil
 }
 
 // ErrInterrupted is the error of a run whose context ended.
@@ -85,7 +110,12 @@ const (
 
 // Run sends all records. It returns an error if a record failed or an input could not be read. The report is
 // nil only if nothing could be opened.
-func Run(ctx context.Context, o Options) (*Report, error) {
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	if !o.Check {
+		run := o.Lineage.Begin(lineage.Job{Name: "load", Inputs: o.inputs(nil), Outputs: o.outputs(nil)})
+		outer := ctx // that of the run ends with a fault, too
+		defer func() { run.End(outer, err, o.inputs(report), o.outputs(report)) }()
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	l, err := open(ctx, stop, o)

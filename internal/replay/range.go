@@ -128,3 +128,18 @@ func (r *replay) missing(parts []schemas.ReplayPart) (gaps []kafkaread.Span) {
 	}
 	return gaps
 }
+
+// ParseDates reads a date or DATE..DATE, YYYY-MM-DD; "" for both of an empty text. An error names the flag
+// --game-dates.
+func ParseDates(text string) (from, to string, err error) {
+	from, to, isRange := strings.Cut(text, "..")
+	if !isRange {
+		to = from
+	}
+	for _, date := range []string{from, to} {
+		if _, wrong := time.Parse(time.DateOnly, date); text != "" && (wrong != nil || from > to) {
+			return "", "", fmt.Errorf("--game-dates=%s: want a date or two, as 2024-04-01..2024-04-30", text)
+		}
+	}
+	return from, to, nil
+}

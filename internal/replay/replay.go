@@ -33,6 +33,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/lineage"
 	"github.com/pitchstream/pitchstream/internal/memberprofile"
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/target"
@@ -62,6 +63,7 @@ type Options struct {
 	// Progress is called with the records that are done, and how many there are; calls do not overlap. nil:
 	// not called.
 	Progress func(done, total int64)
+	Lineage  *lineage.Emitter // told what is read and written; nil: nobody is
 }
 
 // Report says what became of the records, of all runs of the replay.
@@ -93,15 +95,17 @@ func (r Report) Err() error {
 }
 
 // Run reads to the end, or until ctx ends: then Finished is false.
-func Run(ctx context.Context, o Options) (Report, error) {
+func Run(ctx context.Context, o Options) (report Report, err error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
 	r := &replay{o: o, log: o.Processor.Log, began: time.Now()}
 	defer r.close()
+	defer func() { r.tell(ctx, report, err) }()
 	if err := r.open(ctx); err != nil {
 		return Report{}, err
 	}
+	r.beginLineage()
 	reached, err := r.read(ctx)
 	if err == nil && reached {
 		r.leave(ctx)
@@ -137,6 +141,8 @@ type replay struct {
 	positions   map[int32]int64 // of the target, when this run began the replay
 	began       time.Time
 	unlocks     []func() // let another process run this replay, or an equal one
+	isContinued bool     // an earlier process began this replay
+	lineage     *lineage.Run
 }
 
 // open creates a target that does not exist, and finds the replay to continue or begins one.
@@ -218,6 +224,7 @@ func (r *replay) find(ctx context.Context) error {
 		return err
 	}
 	begun := found == nil
+	r.isContinued = !begun
 	if begun {
 		if found, err = r.begin(ctx); err != nil {
 			return err

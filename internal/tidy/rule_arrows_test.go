@@ -58,7 +58,7 @@ var rooms = []room{
 	{path: "internal/drift", inside: []string{"schemas"}},
 	{path: "internal/models", inside: []string{"schemas", "sink/pgsink", "internal/replay", "internal/scoring", "internal/terminal"}, outside: all},
 	{path: "internal/deletion", inside: []string{"schemas", "internal/fileinput", "internal/terminal", "sink/pgsink"}, outside: all, drivers: []string{kafka}},
-	{path: "internal/games", inside: []string{"schemas", "internal/fileinput", "internal/terminal", "sink/pgsink"}, outside: all},
+	{path: "internal/games", inside: []string{"schemas", "internal/fileinput", "internal/lineage", "internal/terminal", "sink/pgsink"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
 	{path: "internal/compare", inside: []string{"schemas", "internal/fileinput", "internal/identify"}, outside: all},
 	{
