@@ -54,7 +54,7 @@ func TestARefusedBatchIsBroughtInAgainOnceItsFilesAreRepaired(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, content, 0o600))
 	s, _ := run(exitOK)
 	require.True(t, s.Finished)
-	// The backfill is one run in every process; a batch is one until its files are repaired, or it is read again.
+	// The backfill is one run in every process; a batch is one until its files are repaired or it is read again.
 	events := lineage.Take(t)
 	require.Equal(t, []string{
 		"a START backfill.better", "b START backfill.better.batch", "b FAIL backfill.better.batch", "a FAIL backfill.better",

@@ -12,7 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// steps are the states and jobs of events, in order; the runs get letters.
+// steps are the states and jobs of events, in order; the runs are a, b and so on.
 func steps(events []testkit.LineageEvent) (told []string) {
 	names := map[string]string{}
 	for _, e := range events {
@@ -50,7 +50,7 @@ func TestProcessTellsItsLineage(t *testing.T) {
 	}, datasets(events[1].Outputs))
 	require.Equal(t, []string{"Bearer key", "Bearer key"}, server.Keys())
 
-	// As other tools are told: by variables.
+	// By the variables of other tools.
 	t.Setenv("OPENLINEAGE_URL", server.URL)
 	t.Setenv("OPENLINEAGE_NAMESPACE", "ours")
 	t.Setenv("OPENLINEAGE_PARENT_ID", "airflow/season.process/01941f29-7c00-7000-8000-000000000002")

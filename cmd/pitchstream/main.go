@@ -186,8 +186,8 @@ func orDifference(err error, differs bool) error {
 	return err
 }
 
-// openLineage sets where a command's events of lineage go. It returns a function that delivers what waits, and
-// says once, in the log or without one on Err, what could not be delivered.
+// openLineage sets where a command's events of lineage go. It returns a function that delivers what waits,
+// and says once, in the log or without one on Err, what could not be delivered.
 func openLineage(std *stdio, c config.Lineage, log *slog.Logger, to **lineage.Emitter) (deliver func()) {
 	*to = c.Open(obs.Build())
 	return func() {

@@ -45,7 +45,7 @@ func (b *backfill) beginLineage(isContinued bool) {
 	})
 }
 
-// endLineage tells how the backfill ended. One without a plan is a run of its own.
+// endLineage reports how the backfill ended. One without a plan is a run of its own.
 func (b *backfill) endLineage(ctx context.Context, err error) {
 	if b.o.Lineage == nil {
 		return
@@ -62,8 +62,8 @@ func (b *backfill) endLineage(ctx context.Context, err error) {
 	b.lineage.End(ctx, err, in, out)
 }
 
-// batchRun is the run of a batch. It is below that of the backfill, and has the same ID in every process until
-// the batch is read again.
+// batchRun is the run of a batch. It is below that of the backfill, and has the same ID in every process
+// until the batch is read again.
 type batchRun struct {
 	b   *backfill
 	run *lineage.Run
@@ -74,7 +74,8 @@ func (b *backfill) batchLineage(batch schemas.BackfillBatch, isContinued bool) b
 		return batchRun{}
 	}
 	in, out := b.batchDatasets(batch, nil)
-	id := lineage.IDOf(b.id(out).String(), strconv.Itoa(batch.Number), strconv.Itoa(batch.Readings), batch.SHA256)
+	number, readings := strconv.Itoa(batch.Number), strconv.Itoa(batch.Readings)
+	id := lineage.IDOf(b.id(out).String(), number, readings, batch.SHA256)
 	return batchRun{b, b.lineage.Begin(lineage.Job{
 		Name: "batch", ID: id, IsContinued: isContinued, Inputs: in, Outputs: out,
 	})}
@@ -89,7 +90,7 @@ func (b *backfill) batchDatasets(
 	return b.datasets(counts)
 }
 
-// end tells how a batch ended.
+// end reports how a batch ended.
 func (r batchRun) end(ctx context.Context, batch schemas.BackfillBatch, err error) {
 	if r.b == nil {
 		return

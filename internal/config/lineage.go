@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/lineage"
 )
 
-// Lineage says where a command tells what it reads and writes, as events of OpenLineage. The variables that
+// Lineage says where a command reports what it reads and writes, as events of OpenLineage. The variables that
 // other tools read hold too.
 type Lineage struct {
 	URL     SecretURL `name:"lineage-url" env:"PITCHSTREAM_LINEAGE_URL,OPENLINEAGE_URL" placeholder:"URL" help:"Server of OpenLineage that gets an event when the command starts and when it ends: http[s]://[user:password@]host:port. A server that fails or hangs never fails the command. None by default; OPENLINEAGE_URL holds too."`

@@ -49,8 +49,8 @@ type Report struct {
 	Unread int64 `json:"-"` // files that could not be read
 }
 
-// Err returns an error if the tables, which are written, lack something: no record is a pitch, or a file could
-// not be read. output is the folder as the user named it.
+// Err returns an error if the tables, which are written, lack something: no record is a pitch, or a file
+// could not be read. output is the folder as the user named it.
 func (r *Report) Err(output string) error {
 	if r.Records.In > 0 && r.Records.Rejected == r.Records.In {
 		return fmt.Errorf("none of %s is a pitch: %s says of each what is wrong",

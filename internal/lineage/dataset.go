@@ -60,8 +60,7 @@ func Table(address, schema, table string, columns []schemas.Column) Dataset {
 	}
 }
 
-// Path returns a file or folder of this machine or in storage. Of a pattern it is the folder that the pattern
-// looks in.
+// Path returns a file or folder of this machine or in storage. A pattern is the folder that it looks in.
 func Path(place string) Dataset {
 	local, isLocal := blob.LocalPath(place)
 	if isLocal {

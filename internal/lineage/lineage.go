@@ -1,4 +1,4 @@
-// Package lineage tells a lineage server what a job reads and writes, as events of OpenLineage:
+// Package lineage reports to a lineage server what a job reads and writes, as events of OpenLineage:
 //
 //	e := lineage.Open(lineage.Options{URL: "http://marquez:5000", Namespace: "default", Build: "v1"})
 //	run := e.Begin(lineage.Job{Name: "export", Inputs: in, Outputs: out})
@@ -120,7 +120,7 @@ func ParseParent(text string) (*Parent, error) {
 	return &Parent{strings.Join(parts[:n-2], "/"), parts[n-2], id}, nil
 }
 
-// Job is what Begin tells of a run.
+// Job is what Begin reports of a run.
 type Job struct {
 	Name string // below pitchstream., unless Options.Job names it
 	// ID of the run. Zero: a new one.

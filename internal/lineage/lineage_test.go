@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -254,7 +255,8 @@ func (stuck) String() string                       { return "a disk" }
 // guard: lineage: nothing that hangs is waited for
 func TestATargetThatNeverAnswersIsNotWaitedFor(t *testing.T) {
 	s := stuck{make(chan struct{})}
-	time.AfterFunc(5*time.Second, func() { close(s.free) })
+	free := sync.OnceFunc(func() { close(s.free) })
+	defer time.AfterFunc(5*time.Second, free).Stop()
 	began := time.Now()
 	l := openLane(s, time.Second)
 	l.add([]byte("{}"))
@@ -262,6 +264,8 @@ func TestATargetThatNeverAnswersIsNotWaitedFor(t *testing.T) {
 	defer cancel()
 	require.ErrorContains(t, l.close(ctx), "1 of 1 events were not delivered to a disk: it does not answer")
 	require.Less(t, time.Since(began), 4*time.Second)
+	free()
+	<-l.done
 }
 
 // guard: lineage: the queue is bounded in bytes

@@ -34,7 +34,7 @@ func (o *Options) Datasets(counts *schemas.ReplayCounts) (inputs, outputs []line
 	return inputs, outputs
 }
 
-// beginLineage tells that the replay begins or is continued. Its run has the same ID in every process.
+// beginLineage reports that the replay begins or is continued. Its run has the same ID in every process.
 func (r *replay) beginLineage() {
 	if r.o.Lineage == nil {
 		return
@@ -46,7 +46,7 @@ func (r *replay) beginLineage() {
 	})
 }
 
-// tell tells how the replay ended. One that could not be opened is a run of its own.
+// tell reports how the replay ended. One that could not be opened is a run of its own.
 func (r *replay) tell(ctx context.Context, report Report, err error) {
 	if r.o.Lineage == nil {
 		return

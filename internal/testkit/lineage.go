@@ -111,7 +111,8 @@ func (l *Lineage) Take(t testing.TB, secrets ...string) []LineageEvent {
 	return events
 }
 
-// CheckLineage fails the test if the standard's own client finds anything wrong with an event. Each is a line.
+// CheckLineage fails the test if the standard's own client finds anything wrong with an event. Each is a
+// line.
 func CheckLineage(t testing.TB, lines []byte) {
 	t.Helper()
 	if len(lines) == 0 {
