@@ -56,6 +56,7 @@ type project struct {
 	t      *testing.T
 	python string
 	dir    string
+	lake   string // the folder of an export
 	env    []string
 }
 
@@ -65,9 +66,9 @@ func newProject(t *testing.T) *project {
 	require.NoError(t, os.CopyFS(p.dir, os.DirFS(filepath.Join(testkit.Root(), "docs", "warehouse"))))
 	postgres := testkit.Postgres(t)
 	fill(t, postgres)
-	lake := filepath.Join(t.TempDir(), "lake")
+	p.lake = filepath.Join(t.TempDir(), "lake")
 	_, err := export.Run(t.Context(), export.Options{
-		Output: lake, Postgres: pgsink.Config{URL: postgres, Schema: "pitchstream"}, ProgressTo: io.Discard,
+		Output: p.lake, Postgres: pgsink.Config{URL: postgres, Schema: "pitchstream"}, ProgressTo: io.Discard,
 	})
 	require.NoError(t, err)
 	u, err := url.Parse(postgres)
@@ -75,7 +76,7 @@ func newProject(t *testing.T) *project {
 	password, _ := u.User.Password()
 	p.env = append(os.Environ(),
 		"PGHOST="+u.Hostname(), "PGPORT="+u.Port(), "PGUSER="+u.User.Username(), "PGPASSWORD="+password,
-		"PGDATABASE="+strings.TrimPrefix(u.Path, "/"), "PITCHSTREAM_LAKE="+lake,
+		"PGDATABASE="+strings.TrimPrefix(u.Path, "/"), "PITCHSTREAM_LAKE="+p.lake,
 		"PITCHSTREAM_WAREHOUSE="+filepath.Join(p.dir, "warehouse.duckdb"), "DO_NOT_TRACK=1")
 	return p
 }
