@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
@@ -298,6 +299,9 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 		if err := r.refuseBesideProcessors(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.lowerToOffsets(ctx, positions); err != nil {
+			return nil, err
+		}
 	}
 	asTarget := !r.intoLive() && r.o.Game+r.o.FromDate == "" && (r.o.From.isPosition() || len(positions) == 0)
 	parts, err := r.parts(ctx, positions)
@@ -317,6 +321,23 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 		}
 	}
 	return state, r.replays.Begin(ctx, *state)
+}
+
+// lowerToOffsets lowers the target's positions to the offsets that its group has committed. A process that
+// was killed between the two commits left records in the store without their dead letters and rows. Reading
+// as the group begins at the offset, and would find a gap before the part.
+func (r *replay) lowerToOffsets(ctx context.Context, positions map[int32]int64) error {
+	offsets, err := r.admin.FetchOffsets(ctx, r.o.Target.Group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return fmt.Errorf("kafka: offsets of group %s: %w", r.o.Target.Group, err)
+	}
+	for id, position := range positions {
+		// guard: replay: from the position begins where the group has committed
+		if at, ok := offsets.Lookup(r.o.Live.TopicRaw, id); ok && at.At >= 0 && at.At < position {
+			positions[id] = at.At
+		}
+	}
+	return nil
 }
 
 // lockGroup keeps other replays from the target's group, and other processes from this one: their readers

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -110,6 +111,38 @@ func TestAResumedReplayEndsAsTheOneThatBeganIt(t *testing.T) {
 	require.NoError(t, r.Err())
 	require.Empty(t, r.Missing)
 	require.EqualValues(t, 14, r.Counts.Records)
+}
+
+// A process of the target was killed after the store had a record, and before Kafka had its offset.
+// guard: replay: from the position begins where the group has committed
+func TestFromThePositionAfterAKillBetweenTheCommits(t *testing.T) {
+	o, client := openReplay(t)
+	o.Target = schemas.Target{Name: "better", Schema: "pitchstream_better", Group: "live.better",
+		Rows: "rows", Dead: "dead"}
+	o.Processor.Group, o.Processor.Postgres.Schema = o.Target.Group, o.Target.Schema
+	var err error
+	o.To, err = ParsePlace("end")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, c := range []struct {
+		from       string
+		sent, want int64
+	}{{"start", 20, 20}, {"position", 4, 5}} {
+		for i := range c.sent {
+			r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
+			require.NoError(t, client.ProduceSync(ctx, r).FirstErr())
+		}
+		o.From, err = ParsePlace(c.from)
+		require.NoError(t, err)
+		r, err := Run(ctx, o)
+		require.NoError(t, err)
+		require.NoError(t, r.Err())
+		require.Equal(t, c.want, r.Counts.Records, "from the %s", c.from)
+		var offsets kadm.Offsets
+		offsets.AddOffset("raw", 0, 9, -1)
+		require.NoError(t, kadm.NewClient(client).CommitAllOffsets(ctx, o.Target.Group, offsets))
+	}
 }
 
 // A replay with an archive reads what the topic has no more, and sends each dead letter once.
