@@ -7,31 +7,63 @@ cd "$(dirname "$0")/.."
 out=${OUT:-out/pitchstream}
 echo "building $out (the first time this compiles some 600 packages: a minute or two)" >&2
 export CGO_ENABLED=0
+# A compiler lives for seconds: it need not collect garbage before its heap is large. That is a third of its time.
+export GOGC="${GOGC:-off}" GOMEMLIMIT="${GOMEMLIMIT:-768MiB}"
 mkdir -p out
-GOOS='' GOARCH='' go run -trimpath ./cmd/slim
-flags='-modfile=out/slim/go.mod -trimpath -tags=grpcnotrace'
-# Functions are not copied into their callers (-l) in packages where it saves size and no time counts: the servers of the
-# demo, the storage's client, what traces are encoded with, and requests to Kafka and Redis: a call more each is nothing
-# beside the way to the server.
-small=$(printf ' -gcflags=%s=-l' github.com/twmb/franz-go/pkg/kfake 'github.com/alicebob/miniredis/...' \
-	'github.com/yuin/gopher-lua/...' 'github.com/minio/...' 'google.golang.org/protobuf/...' \
-	github.com/twmb/franz-go/pkg/kmsg github.com/redis/go-redis/v9)
-total=$(go list -deps $flags ./cmd/pitchstream | wc -l)
-[ -t 2 ] && end='\r' || end='\n'
+# The linker removes what debuggers read (-s -w), so the compilers write none.
+all=-gcflags=all=-dwarf=false
+flags='-modfile=out/slim/go.mod -trimpath'
+module=github.com/pitchstream/pitchstream
+# Functions are not copied into their callers (-l) in packages where it saves size and time of the build, and no time
+# counts: the servers of the demo, the storage's client, requests to Kafka and Redis, traces, the command line. A call
+# more each is nothing beside the way to the server.
+set --
+for packages in github.com/twmb/franz-go/pkg/kfake 'github.com/alicebob/miniredis/...' 'github.com/yuin/gopher-lua/...' \
+	'github.com/minio/...' 'google.golang.org/protobuf/...' github.com/twmb/franz-go/pkg/kmsg \
+	github.com/twmb/franz-go/pkg/kadm github.com/redis/go-redis/v9 'go.opentelemetry.io/...' \
+	github.com/prometheus/procfs github.com/alecthomas/kong 'github.com/danielgtaylor/huma/...' \
+	$module/cmd/pitchstream $module/internal/bench $module/internal/config $module/internal/demo \
+	$module/internal/doctor $module/internal/explain; do
+	set -- "$@" "-gcflags=$packages=-dwarf=false -l"
+done
+
+# build compiles cmd/slim, runs it, and compiles the binary. It names each package when it begins with it.
+build() {
+	GOOS='' GOARCH='' go run -v -trimpath $all ./cmd/slim || return
+	echo "total: $(go list -deps $flags ./cmd/pitchstream | wc -l)"
+	go build -v $flags $all "$@" -ldflags "-s -w -X $module/internal/obs.buildVersion=${VERSION:-}" \
+		-o "$out" ./cmd/pitchstream
+}
+
+# The shell reads a line as soon as it comes. An awk may read blocks: then nothing moves for half a minute.
+began=$(date +%s)
+[ -t 2 ] && terminal=yes || terminal=
 {
-	go build -v $flags $small -ldflags "-s -w -X github.com/pitchstream/pitchstream/internal/obs.buildVersion=${VERSION:-}" \
-		-o "$out" ./cmd/pitchstream 2>&1 && echo "built: ok" || echo "built: failed"
-} | awk -v total="$total" -v end="$end" '
-	/^built: / { ok = $2 == "ok"; next }
-	/^[A-Za-z0-9_.\/-]+$/ { # -v: a package that is compiled now
-		n++
-		if (end != "\n") printf "  %d of at most %d packages  %-50.50s\r", n, total, $0
-		else if (n % 25 == 0) printf "  %d of at most %d packages\n", n, total
-		fflush()
-		next
-	}
-	{ print }
-	END {
-		if (n && end != "\n") printf "%80s\r", ""
-		exit !ok
-	}' >&2
+	while kill -0 $$ 2>/dev/null && sleep 1; do echo "now: $(date +%s)"; done 2>/dev/null &
+	clock=$!
+	status=0
+	build "$@" 2>&1 || status=$?
+	kill $clock 2>/dev/null || :
+	echo "built: $status"
+} | {
+	n=0 total=600 seconds=0 package= status=1
+	while IFS= read -r line; do
+		case $line in
+		"built: "*) status=${line#built: } && break ;;
+		"total: "*) total=${line#total: } ;;
+		"now: "*) seconds=$((${line#now: } - began)) ;;
+		*[!A-Za-z0-9_./-]* | '') # no package: an error, or a module that is downloaded
+			[ -z "$terminal" ] || printf '%-100s\r' '' >&2
+			printf '%s\n' "$line" >&2
+			;;
+		*) n=$((n + 1)) package=$line ;;
+		esac
+		if [ -n "$terminal" ]; then
+			printf '  %3d s  %d of at most %d packages  %-50.50s\r' $seconds $n "$total" "$package" >&2
+		elif [ "${line%%:*}" = now ] && [ $((seconds % 10)) = 0 ]; then
+			echo "  $seconds s  $n of at most $total packages" >&2
+		fi
+	done
+	[ -z "$terminal" ] || printf '%-100s\r' '' >&2
+	exit "$status"
+}
