@@ -108,7 +108,7 @@ at-least: ## 1,000 reads of what was just written, while processors and Redis ar
 rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITCHSTREAM_REBUILD_PITCHES=N: of N)
 	PITCHSTREAM_REBUILD_PITCHES=$${PITCHSTREAM_REBUILD_PITCHES:-1000000} go test -tags $(TAGS) -count=1 -timeout 20m -run TestRebuildOfManyPitches -v ./cmd/pitchstream
 
-snapshot: ## what a release consists of, in out/release: archives, packages, the chart, checksums (VERSION, PLATFORMS, SIGN_KEY)
+snapshot: ## what a release consists of, in out/release: archives, packages, images, the chart, checksums (VERSION, PLATFORMS, SIGN_KEY)
 	deploy/snapshot.sh
 
 image: ## the container image pitchstream:dev
