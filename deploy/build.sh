@@ -7,8 +7,12 @@ cd "$(dirname "$0")/.."
 out=${OUT:-out/pitchstream}
 echo "building $out (the first time this compiles some 600 packages: a minute or two)" >&2
 export CGO_ENABLED=0
-# A compiler lives for seconds: it need not collect garbage before its heap is large. That is a third of its time.
-export GOGC="${GOGC:-off}" GOMEMLIMIT="${GOMEMLIMIT:-768MiB}"
+# A compiler lives for seconds: it need not collect garbage before its heap is large. That is a third of its time. All
+# compilers together stay below some 3 GiB, because each processor has one.
+processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4)
+most=$((3072 / processors))
+[ "$most" -le 768 ] || most=768
+export GOGC="${GOGC:-off}" GOMEMLIMIT="${GOMEMLIMIT:-${most}MiB}"
 mkdir -p out
 # The linker removes what debuggers read (-s -w), so the compilers write none.
 all=-gcflags=all=-dwarf=false
@@ -21,7 +25,7 @@ set --
 for packages in github.com/twmb/franz-go/pkg/kfake 'github.com/alicebob/miniredis/...' 'github.com/yuin/gopher-lua/...' \
 	'github.com/minio/...' 'google.golang.org/protobuf/...' github.com/twmb/franz-go/pkg/kmsg \
 	github.com/twmb/franz-go/pkg/kadm github.com/redis/go-redis/v9 'go.opentelemetry.io/...' \
-	github.com/prometheus/procfs github.com/alecthomas/kong 'github.com/danielgtaylor/huma/...' \
+	github.com/prometheus/procfs github.com/alecthomas/kong \
 	$module/cmd/pitchstream $module/internal/bench $module/internal/config $module/internal/demo \
 	$module/internal/doctor $module/internal/explain; do
 	set -- "$@" "-gcflags=$packages=-dwarf=false -l"
