@@ -18,13 +18,14 @@ CONSTANTS Procs,        \* the processors
           MaxFaults,    \* how many crashes, lost partitions and timed-out transactions
           MaxRestores,  \* how often Postgres comes back as it was when it was saved
           MaxRemakes,   \* how often the raw topic is deleted and created again under its name
-          MaxSets       \* how often a person sets the group's offset back, while no processor runs
+          MaxSets,      \* how often a person sets the group's offset back, while no processor runs
+          Longer        \* whether the second partition has two records, so that a write can jump over one
 
 Parts == {"p1", "p2"}
 
 \* A record is a version of the one pitch, above 0, or a record that the core rejects, 0. The pitch moved to
 \* another game, so its versions are in both partitions. Each topic has records of its own.
-Topics == << [p1 |-> <<0, 1>>, p2 |-> <<2>>], [p1 |-> <<0, 3>>, p2 |-> <<4>>] >>
+Topics == << [p1 |-> <<0, 1>>, p2 |-> IF Longer THEN <<5, 2>> ELSE <<2>>], [p1 |-> <<0, 3>>, p2 |-> <<4>>] >>
 
 Guard(name) == name \notin Without
 Max(S) == CHOOSE x \in S : \A y \in S : y <= x
@@ -64,6 +65,7 @@ Idle == [alive |-> TRUE, at |-> [p \in Parts |-> NoPart],
          batch |-> {},       \* the partitions with records in the batch in hand
          send |-> 0,         \* the version of the pitch to send
          sent |-> 0,         \* the version that was sent and is not yet compared with the store
+         again |-> 0,        \* the version that the comparison has found, to send next
          bad |-> 0,          \* dead letters to send
          note |-> {},        \* the partitions whose dead letters were committed, before Postgres knows it
          open |-> FALSE,     \* a transaction
@@ -144,7 +146,7 @@ Lose(p) ==
 
 \* The batch is given up. The abort rewinds every partition that is left to the offset that the client believes committed.
 Dropped(x) ==
-  [x EXCEPT !.batch = {}, !.send = 0, !.sent = 0, !.bad = 0, !.note = {}, !.open = FALSE, !.fenced = FALSE, !.refill = "no",
+  [x EXCEPT !.batch = {}, !.send = 0, !.sent = 0, !.again = 0, !.bad = 0, !.note = {}, !.open = FALSE, !.fenced = FALSE, !.refill = "no",
             !.at = [p \in Parts |->
                IF x.at[p].gen = 0 THEN NoPart
                ELSE IF Guard("an abort rewinds") THEN [x.at[p] EXCEPT !.next = x.at[p].back, !.polled = x.at[p].back]
@@ -167,12 +169,12 @@ Restarted(q) ==
 \* The live road.
 
 IsBehind(q, p) == s[q].at[p].next < s[q].at[p].floor
-Refilling(q) == \E p \in Parts : Has(q, p) /\ IsBehind(q, p)
 
 Poll(q, p) ==
   /\ s[q].alive /\ Has(q, p) /\ s[q].refill = "no" /\ s[q].note = {}
   /\ s[q].at[p].polled < End(p)
-  /\ IF IsBehind(q, p) THEN s[q].batch = {} ELSE ~Refilling(q)
+  /\ IF IsBehind(q, p) THEN s[q].batch \subseteq {p} /\ s[q].at[p].polled < s[q].at[p].floor
+     ELSE \A other \in s[q].batch : ~IsBehind(q, other)
   /\ s' = [s EXCEPT ![q].at[p].polled = @ + 1, ![q].batch = @ \cup {p}]
   /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
 
@@ -184,49 +186,66 @@ CommitStart(q, p) ==
   /\ s' = [s EXCEPT ![q].at[p].none = FALSE]
   /\ UNCHANGED <<topic, owner, gen, log, dead, row, pos, posTopic, known, sets, saved, faults, restores>>
 
-\* The records of the batch that are not in the store yet.
-Unstored(q) == UNION {{Raw[p][i] : i \in (s[q].at[p].next + 1)..s[q].at[p].polled} : p \in s[q].batch}
+\* How far the store may get: polls go on while those before them are written.
+Reaches(q) == {to \in [Parts -> 0..2] : \A p \in Parts :
+  /\ to[p] >= s[q].at[p].next
+  /\ to[p] <= (IF p \in s[q].batch THEN s[q].at[p].polled ELSE s[q].at[p].next)}
+Moved(q, to) == {p \in Parts : to[p] > s[q].at[p].next}
+Written(q, to) == UNION {{Raw[p][i] : i \in (s[q].at[p].next + 1)..to[p]} : p \in Moved(q, to)}
 WasSent(at, offset) == Guard("a group that is set back by hand sends no dead letter again") /\ at.from <= offset /\ offset < at.below
-Rejected(q) == Cardinality({<<p, i>> \in Parts \X (1..2) :
-  p \in s[q].batch /\ i > s[q].at[p].next /\ i <= s[q].at[p].polled /\ Raw[p][i] = 0 /\ ~WasSent(s[q].at[p], i - 1)})
+Rejected(q, to) == Cardinality({<<p, i>> \in Parts \X (1..2) :
+  i > s[q].at[p].next /\ i <= to[p] /\ Raw[p][i] = 0 /\ ~WasSent(s[q].at[p], i - 1)})
 Newest(versions) ==
   IF versions \ {0} = {} THEN row
   ELSE IF Guard("an older version never replaces a newer one") THEN Max(versions \cup {row})
   ELSE Max(versions)
 MovedTo(p, to) == IF Guard("a position never moves back") /\ pos[p] > to THEN pos[p] ELSE to
 
+\* What is sent: a version that lost against a newer one is not, because whoever wrote that one sends it.
+ToSend(versions, otherwise) ==
+  IF versions \ {0} # {} /\ Max(versions) >= row THEN Newest(versions) ELSE otherwise
+
 \* Apply: rows and positions in one transaction. It is refused when a position is below what this session saw.
-Store(q) ==
-  /\ s[q].alive /\ \E p \in s[q].batch : s[q].at[p].polled > s[q].at[p].next
+MayStore(q, to) ==
+  /\ s[q].alive /\ s[q].refill = "no" /\ Moved(q, to) # {}
   /\ \A p \in s[q].batch : ~IsBehind(q, p) \* a batch in hand is finished when a partition comes that is to be refilled
-  /\ \A p \in s[q].batch : ~s[q].at[p].none \/ ~Guard("the start is committed before the first write")
-  /\ IF Guard("a write expects the position that was seen") /\ \E p \in s[q].batch : pos[p] < s[q].at[p].stored
+  /\ \A p \in Moved(q, to) : ~s[q].at[p].none \/ ~Guard("the start is committed before the first write")
+IsRefused(q, to) ==
+  Guard("a write expects the position that was seen") /\ \E p \in Moved(q, to) : pos[p] < s[q].at[p].stored
+Apply(q, to) ==
+  /\ row' = Newest(Written(q, to))
+  /\ pos' = [p \in Parts |-> IF p \in Moved(q, to) THEN MovedTo(p, to[p]) ELSE pos[p]]
+Seen(at, to) == [at EXCEPT !.next = to, !.stored = Max({@, to})]
+
+StoreTo(q, to) ==
+  /\ MayStore(q, to)
+  /\ IF IsRefused(q, to)
      THEN Restarted(q) /\ UNCHANGED <<row, pos>>
      ELSE
-       /\ row' = Newest(Unstored(q))
-       /\ pos' = [p \in Parts |-> IF p \in s[q].batch THEN MovedTo(p, s[q].at[p].polled) ELSE pos[p]]
-       /\ s' = [s EXCEPT ![q].bad = @ + Rejected(q),
-                         ![q].send = IF Unstored(q) \ {0} = {} THEN @ ELSE row',
-                         ![q].at = [p \in Parts |-> IF p \in s[q].batch
-                            THEN [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p]]
-                            ELSE s[q].at[p]]]
+       /\ Apply(q, to)
+       /\ s' = [s EXCEPT ![q].bad = @ + Rejected(q, to),
+                         ![q].send = ToSend(Written(q, to), @),
+                         ![q].at = [p \in Parts |-> IF p \in Moved(q, to) THEN Seen(s[q].at[p], to[p]) ELSE s[q].at[p]]]
        /\ UNCHANGED <<log, owner>>
   /\ UNCHANGED <<rare, topic, group, gen, dead, posTopic, saved, faults, restores>>
 
+Store(q) == \E to \in Reaches(q) : StoreTo(q, to)
+
 \* produceEarly and send: in a transaction, before or after the last poll of the batch.
 Send(q) ==
-  /\ s[q].alive /\ s[q].send # 0 /\ s[q].refill = "no"
-  /\ log' = Trim(Append(log, Entry(IF s[q].fenced THEN None ELSE q, s[q].send)))
-  /\ ~s[q].fenced
-  /\ s' = [s EXCEPT ![q].sent = s[q].send, ![q].send = 0, ![q].open = TRUE]
+  /\ s[q].alive /\ s[q].refill = "no" /\ s[q].sent = 0 /\ ~s[q].fenced
+  /\ LET v == IF s[q].again # 0 THEN s[q].again ELSE s[q].send
+     IN /\ v # 0
+        /\ log' = Trim(Append(log, Entry(q, v)))
+        /\ s' = [s EXCEPT ![q].sent = v, ![q].again = 0, ![q].open = TRUE,
+                          ![q].send = IF s[q].again # 0 THEN @ ELSE 0]
   /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* sendRows compares with the store after the rows are in their topic.
 Compare(q) ==
   /\ s[q].alive /\ s[q].sent # 0 /\ s[q].refill = "no"
   /\ s' = [s EXCEPT ![q].sent = 0,
-                    ![q].send = IF row # s[q].sent /\ s[q].send = 0 /\ Guard("rows are compared after they were sent")
-                                THEN row ELSE @]
+                    ![q].again = IF row # s[q].sent /\ Guard("rows are compared after they were sent") THEN row ELSE 0]
   /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* Dead letters outside of the transaction that commits their offsets.
@@ -240,7 +259,7 @@ SendDead(q) ==
 IsStored(q) == \A p \in s[q].batch : s[q].at[p].polled = s[q].at[p].next
 
 Commit(q) ==
-  /\ s[q].alive /\ s[q].batch # {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].refill = "no"
+  /\ s[q].alive /\ s[q].batch # {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].again = 0 /\ s[q].refill = "no"
   /\ \A p \in s[q].batch : ~IsBehind(q, p)
   /\ IsStored(q) \/ ~Guard("a batch is committed when all of it is stored")
   /\ \A p \in s[q].batch : ~s[q].at[p].none
@@ -276,18 +295,25 @@ Note(q) ==
 -----------------------------------------------------------------------------
 \* The refill of a partition whose store came back older than the group's offset (refill.go).
 
-RefillStore(q, p) ==
-  /\ s[q].alive /\ Has(q, p) /\ IsBehind(q, p) /\ s[q].batch = {p} /\ s[q].refill = "no"
-  /\ s[q].at[p].polled > s[q].at[p].next
-  /\ IF Guard("a write expects the position that was seen") /\ pos[p] < s[q].at[p].stored
+MayRefill(q, to) ==
+  /\ s[q].alive /\ s[q].refill = "no" /\ Moved(q, to) # {} /\ s[q].batch = Moved(q, to)
+  /\ \A p \in s[q].batch : IsBehind(q, p) /\ to[p] = s[q].at[p].polled
+Refill(q, to) ==
+  /\ row' = Newest(Written(q, to))
+  /\ pos' = IF Guard("a refill moves the position when its rows are published") THEN pos
+            ELSE [p \in Parts |-> IF p \in Moved(q, to) THEN MovedTo(p, to[p]) ELSE pos[p]]
+
+RefillTo(q, to) ==
+  /\ MayRefill(q, to)
+  /\ IF IsRefused(q, to)
      THEN Restarted(q) /\ UNCHANGED <<row, pos>>
      ELSE
-       /\ row' = Newest(Unstored(q))
-       /\ pos' = IF Guard("a refill moves the position when its rows are published") THEN pos
-                 ELSE [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
-       /\ s' = [s EXCEPT ![q].send = IF Unstored(q) \ {0} = {} THEN 0 ELSE row', ![q].refill = "written"]
+       /\ Refill(q, to)
+       /\ s' = [s EXCEPT ![q].send = ToSend(Written(q, to), 0), ![q].refill = "written"]
        /\ UNCHANGED <<log, owner>>
   /\ UNCHANGED <<rare, topic, group, gen, dead, posTopic, saved, faults, restores>>
+
+RefillStore(q) == \E to \in Reaches(q) : RefillTo(q, to)
 
 \* republish: outside of a transaction, until the store has nothing newer.
 RefillSend(q) ==
@@ -301,15 +327,19 @@ RefillSend(q) ==
           /\ UNCHANGED log
   /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
+MayMove(q, p) == s[q].alive /\ s[q].refill = "published" /\ s[q].batch = {p}
+IsMoveRefused(q, p) == Guard("a write expects the position that was seen") /\ pos[p] < s[q].at[p].stored
+RefillMoved(q, p) == pos' = [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
+
 RefillMove(q, p) ==
-  /\ s[q].alive /\ s[q].refill = "published" /\ s[q].batch = {p}
-  /\ IF Guard("a write expects the position that was seen") /\ pos[p] < s[q].at[p].stored
+  /\ MayMove(q, p)
+  /\ IF IsMoveRefused(q, p)
      THEN Restarted(q) /\ UNCHANGED pos
      ELSE
-       /\ pos' = [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
+       /\ RefillMoved(q, p)
        /\ s' = [s EXCEPT ![q].refill = "no", ![q].batch = {},
-                         ![q].at[p] = [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p],
-                           !.back = IF s[q].at[p].polled >= s[q].at[p].floor THEN s[q].at[p].floor ELSE s[q].at[p].back]]
+                         ![q].at[p] = [Seen(s[q].at[p], s[q].at[p].polled) EXCEPT
+                           !.back = IF s[q].at[p].polled >= s[q].at[p].floor THEN s[q].at[p].floor ELSE @]]
        /\ UNCHANGED <<log, owner>>
   /\ UNCHANGED <<rare, topic, group, gen, dead, row, posTopic, saved, faults, restores>>
 
@@ -329,6 +359,32 @@ Crash(q) ==
   /\ s' = [s EXCEPT ![q] = Dead]
   /\ faults' = faults + 1
   /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, restores>>
+
+\* Postgres commits and the answer is lost: the processor tries again, or gives the batch up.
+Unanswered(q) ==
+  /\ faults < MaxFaults
+  /\ \/ \E to \in Reaches(q) : \/ MayStore(q, to) /\ ~IsRefused(q, to) /\ Apply(q, to)
+                               \/ MayRefill(q, to) /\ ~IsRefused(q, to) /\ Refill(q, to)
+     \/ \E p \in Parts : MayMove(q, p) /\ ~IsMoveRefused(q, p) /\ UNCHANGED row /\ RefillMoved(q, p)
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, posTopic, saved, s, restores>>
+
+\* The same of the first offset of a group.
+StartUnanswered(q, p) ==
+  /\ s[q].alive /\ p \in s[q].batch /\ s[q].at[p].none /\ Owns(q, p) /\ faults < MaxFaults
+  /\ group' = [group EXCEPT ![p] = s[q].at[p].next]
+  /\ gtopic' = [gtopic EXCEPT ![p] = topic] /\ own' = [own EXCEPT ![p] = TRUE]
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<topic, owner, gen, log, dead, row, pos, posTopic, known, sets, saved, s, restores>>
+
+\* A batch is given up although no partition was lost: the store is too slow, or Kafka did not take the commit.
+Drop(q) ==
+  /\ s[q].alive /\ faults < MaxFaults
+  /\ s[q].batch # {} \/ \E p \in Parts : s[q].at[p].polled # s[q].at[p].back
+  /\ s' = [s EXCEPT ![q] = Dropped(@)]
+  /\ log' = Aborted(log, q)
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, restores>>
 
 Expire(q, p) ==
   /\ ~s[q].alive /\ owner[p] = q
@@ -402,22 +458,28 @@ SetBack(p) ==
 
 -----------------------------------------------------------------------------
 Work(q) ==
-  \/ Store(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q) \/ Look(q)
+  \/ Store(q) \/ RefillStore(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q) \/ Look(q)
   \/ Note(q) \/ Leave(q)
-  \/ \E p \in Parts : Assign(q, p) \/ Notice(q, p) \/ Poll(q, p) \/ CommitStart(q, p) \/ RefillStore(q, p)
-                      \/ RefillMove(q, p) \/ Expire(q, p)
+  \/ \E p \in Parts : Assign(q, p) \/ Notice(q, p) \/ Poll(q, p) \/ CommitStart(q, p) \/ RefillMove(q, p)
+                      \/ Expire(q, p)
 
 Next ==
-  \/ \E q \in Procs : Work(q) \/ Crash(q) \/ TimeOut(q)
+  \/ \E q \in Procs : Work(q) \/ Crash(q) \/ TimeOut(q) \/ Unanswered(q) \/ Drop(q)
+  \/ \E q \in Procs, p \in Parts : StartUnanswered(q, p)
   \/ \E p \in Parts : Lose(p) \/ Accept(p) \/ SetBack(p)
   \/ Save \/ Restore \/ Remake
 
+\* The store takes everything that was polled, in the end.
+StoreAll(q) ==
+  LET to == [p \in Parts |-> IF p \in s[q].batch THEN s[q].at[p].polled ELSE s[q].at[p].next]
+  IN StoreTo(q, to) \/ RefillTo(q, to)
+
 Fairness ==
-  /\ \A q \in Procs : WF_vars(Store(q)) /\ WF_vars(Send(q)) /\ WF_vars(Compare(q)) /\ WF_vars(SendDead(q))
+  /\ \A q \in Procs : WF_vars(StoreAll(q)) /\ WF_vars(Send(q)) /\ WF_vars(Compare(q)) /\ WF_vars(SendDead(q))
        /\ SF_vars(Commit(q)) /\ WF_vars(RefillSend(q)) /\ WF_vars(Restart(q)) /\ WF_vars(Fenced(q)) /\ WF_vars(Look(q))
        /\ WF_vars(Note(q))
   /\ \A q \in Procs, p \in Parts : WF_vars(Notice(q, p)) /\ WF_vars(Poll(q, p)) /\ WF_vars(CommitStart(q, p))
-       /\ WF_vars(RefillStore(q, p)) /\ WF_vars(RefillMove(q, p)) /\ WF_vars(Expire(q, p))
+       /\ WF_vars(RefillMove(q, p)) /\ WF_vars(Expire(q, p))
   /\ \A p \in Parts : WF_vars(\E q \in Procs : Assign(q, p))
 
 Spec == Init /\ [][Next]_vars /\ Fairness
@@ -440,7 +502,7 @@ OneDeadLetter ==
   /\ sets = 0 /\ ~(gtopic["p1"] = topic /\ group["p1"] >= 1) => dead[topic] = 0
 
 IsQuiet == /\ \A p \in Parts : group[p] = End(p) /\ gtopic[p] = topic /\ pos[p] = End(p) /\ posTopic[p] = topic
-           /\ \A q \in Procs : s[q].alive /\ s[q].batch = {} /\ s[q].send = 0 /\ s[q].sent = 0
+           /\ \A q \in Procs : s[q].alive /\ s[q].batch = {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].again = 0
            /\ \A i \in 1..Len(log) : log[i].by = None
 
 \* Whoever reads the rows topic to its end has the rows of Postgres.
