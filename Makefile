@@ -20,7 +20,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least season rebuild-1m snapshot image images chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules traces soak pooler hostile model matrix matrix-redis matrix-slice load at-least season rebuild-1m snapshot image images chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -71,6 +71,10 @@ mutants: ## remove every guard once, and require a test to fail (ARGS="-only PAT
 
 schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
 	PITCHSTREAM_SCHEDULES=10000 go test -tags $(TAGS) -count=1 -timeout 120m -run TestSchedules ./consumer
+
+traces: ## 2,000 random schedules and a kill test of 20,000 pitches, each step compared with docs/model/Stream.tla
+	PITCHSTREAM_SCHEDULES=2000 go test -tags $(TAGS) -count=1 -timeout 60m -run 'TestSchedules$$' ./consumer
+	PITCHSTREAM_CRASH_STEPS=1 PITCHSTREAM_CRASH_PITCHES=20000 PITCHSTREAM_CRASH_KILLS=25 go test -tags $(TAGS) -count=1 -timeout 60m -v -run TheBooksBalance ./test/crash
 
 soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e

@@ -30,6 +30,7 @@ const (
 // every poll of it must be in the stores by then, or nothing is committed.
 type batch struct {
 	cfg   *Config
+	trace *tracer // nil: off
 	began time.Time
 
 	// Owned by the goroutine that polls.
@@ -51,9 +52,9 @@ type batch struct {
 	stored int                                   // guarded by mu; of records
 }
 
-func newBatch(cfg *Config, mayRepeat bool) *batch {
+func newBatch(cfg *Config, trace *tracer, mayRepeat bool) *batch {
 	return &batch{
-		cfg: cfg, began: cfg.Now(), mayRepeat: mayRepeat,
+		cfg: cfg, trace: trace, began: cfg.Now(), mayRepeat: mayRepeat,
 		rows:    map[schemas.PitchID]schemas.Published{},
 		unsent:  map[schemas.PitchID]schemas.Published{},
 		moves:   map[int32]schemas.PositionMove{},
@@ -101,9 +102,9 @@ func (b *batch) countRead(decoded []Decoded) {
 	b.records += len(decoded)
 }
 
-// keep takes over the results of polls that are in the store.
+// keep takes over the results of polls that are in the store; op is that of the write.
 func (b *batch) keep(
-	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, owned *partitions,
+	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, owned *partitions, op int64,
 ) {
 	b.refused += len(outcome.Refused)
 	committed := owned.tallies()
@@ -120,6 +121,7 @@ func (b *batch) keep(
 	for _, p := range polls {
 		b.stored += len(p.records)
 	}
+	b.trace.stored(op, &outcome) // under mu, as takeUnsent
 	b.mu.Unlock()
 	for _, m := range moves {
 		b.moves[m.Partition] = m
@@ -140,6 +142,7 @@ func (b *batch) takeUnsent() []schemas.Published {
 	defer b.mu.Unlock()
 	rows := sortedRows(b.unsent)
 	clear(b.unsent)
+	b.trace.send(rows)
 	return rows
 }
 

@@ -58,6 +58,8 @@ type cluster struct {
 	sent    []schemas.Record
 	workers []*worker // all that were started
 
+	recording *recording // nil: the steps of the workers are not kept
+
 	startsHung bool // the next worker starts with a store that does not answer
 	startsLate bool // the next worker starts with a store that answers its first write when the attempt ends
 
@@ -236,6 +238,9 @@ func (cl *cluster) start(change ...func(*Config)) *worker {
 	cfg.Log = slog.New(slog.NewTextHandler(&w.log, nil))
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	if cl.recording != nil {
+		cfg.Trace = func(s Step) { cl.recording.note(w, s) }
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -116,6 +116,8 @@ type transaction struct {
 	kafka     recordSource
 	publisher *publisher
 	replay    *replayReader // nil in a live session
+	trace     *tracer       // nil: off
+	op        atomic.Int64  // of the request that commits offsets; 0 while none was sent
 
 	isOpen bool // begun and not ended
 
@@ -145,7 +147,7 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	}
 	began := t.cfg.Now()
 	// true tries to commit, false aborts.
-	committed, err = t.end(d.annotate(ending), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
+	committed, err = t.end(t.annotate(ending, &d), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
 	t.cfg.observeStep("commit", began)
 	if err != nil {
 		err = fmt.Errorf("kafka: commit: %w", err)
@@ -168,12 +170,12 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 
 // annotate returns a context with which the client commits the tallies beside the offsets, and none beyond
 // its bound.
-func (d *decision) annotate(ctx context.Context) context.Context {
+func (t *transaction) annotate(ctx context.Context, d *decision) context.Context {
 	ctx = context.WithValue(ctx, decisionKey{}, d)
 	return kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
-		for _, t := range req.Topics {
-			for i := range t.Partitions {
-				p := &t.Partitions[i]
+		for _, topic := range req.Topics {
+			for i := range topic.Partitions {
+				p := &topic.Partitions[i]
 				p.Metadata = d.tallies[p.Partition].metadata()
 				if bound, ok := d.bounds[p.Partition]; ok {
 					// guard: replay: no offset is committed beyond what is stored
@@ -181,6 +183,7 @@ func (d *decision) annotate(ctx context.Context) context.Context {
 				}
 			}
 		}
+		t.op.Store(t.trace.commits(d, req))
 		return nil
 	})
 }
@@ -203,6 +206,7 @@ func (t *transaction) end(ctx context.Context, how kgo.TransactionEndTry) (commi
 	t.revoked.Store(false) // before the end, which may or may not see a revoke that comes now
 	t.isOpen = false
 	committed, err = t.kafka.End(ctx, how)
+	t.trace.ended(t.op.Swap(0), committed, err)
 	if t.replay != nil {
 		// guard: replay: what was dropped has not been read to its end | t.replay.settle(committed) -> t.replay.settle(true)
 		t.replay.settle(committed)

@@ -105,6 +105,7 @@ func (p *partitions) dropUnassigned() {
 // revoke forgets partitions that another processor gets.
 func (p *partitions) revoke(gone []int32) {
 	p.cfg.Log.Info("partitions revoked", "topic", p.cfg.Topic, "partitions", gone)
+	p.trace.revoked(gone)
 	p.drop(gone)
 	p.updatePauses()
 }

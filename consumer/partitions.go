@@ -18,6 +18,7 @@ import (
 type partitions struct {
 	cfg    *Config
 	replay *replayReader // nil in a live session
+	trace  *tracer       // nil: off
 	client *kgo.Client   // set before the first partition is assigned
 	source *sourceReader // nil: the client reads; set before the first partition is assigned
 

@@ -45,6 +45,7 @@ type poll struct {
 // reach is how far a poll got in a partition.
 type reach struct {
 	partition int32
+	from      int64     // offset of the first record
 	next      int64     // offset after the last record
 	last      time.Time // of the last record; zero if there were only markers of transactions
 	// high watermark: what follows an open transaction counts as lag, although it cannot be read yet
@@ -69,7 +70,7 @@ type pipeline struct {
 
 func newPipeline(ctx, work context.Context, s *session) *pipeline {
 	p := &pipeline{
-		session: s, cfg: s.cfg, batch: newBatch(s.cfg, s.mayRepeat.Swap(false)), ctx: ctx, work: work,
+		session: s, cfg: s.cfg, batch: newBatch(s.cfg, s.trace, s.mayRepeat.Swap(false)), ctx: ctx, work: work,
 		polls: make(chan *poll, pollsWaiting), shows: make(chan viewUpdate, 1),
 	}
 	p.stages, p.polling = errgroup.WithContext(work)
@@ -137,6 +138,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	if read.records, err = decode(p.work, p.cfg, records); err != nil {
 		return nil, err
 	}
+	s.trace.poll(read.reached, read.records)
 	if !s.keepsBytes.Load() {
 		recycleBytes(read.records, records)
 	}
@@ -146,7 +148,10 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 
 func reachOf(f *kgo.FetchTopicPartition) reach {
 	next := f.Records[len(f.Records)-1].Offset + 1
-	return reach{partition: f.Partition, next: next, last: lastTime(f.Records), end: f.HighWatermark}
+	return reach{
+		partition: f.Partition, from: f.Records[0].Offset, next: next,
+		last: lastTime(f.Records), end: f.HighWatermark,
+	}
 }
 
 // lastTime returns the time of the last record; zero if there are only markers of transactions.
@@ -307,10 +312,11 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	// The store has taken the other records. They are read again too: drop sets mayRepeat for that.
 	// guard: a record that the store refuses is read again for its bytes
 	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
+		s.trace.step("store", s.stores.op, answerLost)
 		return viewUpdate{}, errBytesRecycled
 	}
 	s.partitions.applied(update.moves)
-	p.batch.keep(polls, plan, outcome, update.moves, s.partitions)
+	p.batch.keep(polls, plan, outcome, update.moves, s.partitions, s.stores.op)
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
 	update.snapshots, update.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
 	p.batch.mayRepeat = false

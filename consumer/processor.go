@@ -73,9 +73,12 @@ type Config struct {
 	Replay *Replay
 	// ReplayReader numbers the processors of a Replay with a Source, from 0.
 	ReplayReader int
-	Log          *slog.Logger     // nil: no lines
-	Observer     Observer         // nil: NopObserver
-	Now          func() time.Time // nil: time.Now
+	// Trace is called with each step that docs/model/Stream.tla knows, by several goroutines, some of which
+	// hold locks; it must return at once. nil: nothing is called, and nothing is allocated for it.
+	Trace    func(Step)
+	Log      *slog.Logger     // nil: no lines
+	Observer Observer         // nil: NopObserver
+	Now      func() time.Time // nil: time.Now
 
 	// outputsAccepted is set once the store has the IDs of the outputs: from then on AcceptGap allows no new
 	// ones. It outlives a session.

@@ -21,6 +21,7 @@ type publisher struct {
 	cfg    *Config
 	store  Store
 	encode Encoder
+	trace  *tracer // nil: off
 }
 
 // send sends the dead letters and, if all were taken, the rows. It waits for the brokers and returns the
@@ -140,11 +141,15 @@ func (p *publisher) sendRows(
 			attempt, cancel := context.WithTimeoutCause(owned, storeTimeout, errNoAnswer)
 			defer cancel()
 			// guard: what was published and changed since is published again | instead _, err := p.store.Changed(attempt, rows); return nil, err
-			return p.store.Changed(attempt, rows)
+			op := p.trace.begin("compare")
+			changed, err := p.store.Changed(attempt, rows)
+			p.trace.compared(op, changed, err)
+			return changed, err
 		})
 		if err != nil {
 			return err
 		}
+		p.trace.send(rows)
 	}
 	return nil
 }

@@ -92,6 +92,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
+	s.trace.poll([]reach{reached}, decoded)
 	recycleBytes(decoded, records) // no dead letter needs them
 	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false) // an error sets it again, in drop
@@ -105,6 +106,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
+	s.trace.stored(s.stores.op, &outcome)
 	// guard: what the store refuses in a refill is named
 	if n := len(outcome.Refused); n > 0 {
 		r.cfg.Log.Warn("the store refuses records in a refill; no dead letter is sent, because it has refused "+
@@ -129,6 +131,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{advance}); err != nil {
 		return summary, err
 	}
+	s.trace.step("store", s.stores.op, answerOK)
 	if s.replay != nil {
 		// An end that trim saw does not count, because records at and above the floor were dropped here. They
 		// are read again once refilled has rewound the client.
@@ -182,6 +185,7 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 		r.plain = plain
 	}
 	var failed firstError
+	r.session.trace.send(rows)
 	if err := r.session.publisher.sendRows(ctx, ctx, r.plain, rows, failed.note); err != nil {
 		return err
 	}

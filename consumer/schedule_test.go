@@ -68,6 +68,7 @@ func play(t *testing.T, seed uint64) {
 		cluster: newCluster(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed),
 		trouble: true, seed: seed, asked: map[string]uint64{},
 	}
+	s.recording = &recording{}
 	s.store.Before, s.store.After = s.maybeFail("before "), s.maybeFail("after ")
 	for _, key := range []kmsg.Key{
 		kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch, kmsg.OffsetCommit,
@@ -95,6 +96,7 @@ func play(t *testing.T, seed uint64) {
 	s.waitFilled()
 	s.waitClosed()
 	s.requireConsistent()
+	s.recording.requireOfTheModel(t)
 }
 
 func small(c *Config) { c.PollMaxRecords = 8 }
@@ -130,7 +132,7 @@ func (s *schedule) step() {
 		}
 	case 6:
 		if s.rnd.IntN(4) == 0 {
-			s.store.Restore()
+			s.recording.around("restore", s.store.Restore)
 		}
 	case 7: // let them work for a while
 		before := s.progress()

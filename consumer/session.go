@@ -45,6 +45,7 @@ type session struct {
 	starter    *starter    // called by the Kafka client
 	stores     *stores     // of the pipeline's goroutines during a batch
 	publisher  *publisher  // of one goroutine at a time: the early produce, or the commit
+	trace      *tracer     // nil: off
 	txn        *transaction
 	breaker    *breaker       // the processor's, locks itself
 	failing    *fetchFailures // the processor's
@@ -81,17 +82,22 @@ var (
 func newSession(p *Processor) (*session, error) {
 	s := &session{
 		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
+		trace: newTracer(&p.cfg),
 	}
 	s.alive, s.cut = context.WithCancel(context.Background())
 	s.failing.byID = nil
-	s.partitions = &partitions{cfg: s.cfg, replay: s.replay, byID: map[int32]*partition{}, refill: noRefill}
+	s.partitions = &partitions{
+		cfg: s.cfg, replay: s.replay, trace: s.trace, byID: map[int32]*partition{}, refill: noRefill,
+	}
 	s.starter = &starter{
 		cfg: s.cfg, store: p.store, partitions: s.partitions, replay: s.replay, wake: s.wake,
-		joined: make(chan struct{}),
+		trace: s.trace, joined: make(chan struct{}),
 	}
-	s.stores = &stores{cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay}
-	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode}
-	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay}
+	s.stores = &stores{
+		cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay, trace: s.trace,
+	}
+	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode, trace: s.trace}
+	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay, trace: s.trace}
 	kafka, err := s.open()
 	if err != nil {
 		s.cut()
@@ -144,6 +150,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 		watcher.Wait()
 		s.close()
 		s.partitions.drop(nil)
+		s.trace.step("end", 0, "")
 		s.cfg.Observer.Condition("assigned", false, s.cfg.reasonNotAMember(err))
 	}()
 	if s.partitions.source != nil {

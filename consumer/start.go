@@ -28,6 +28,7 @@ type starter struct {
 	partitions *partitions
 	replay     *replayReader // nil in a live session
 	wake       func()        // called when a partition was assigned that must not wait for its first record
+	trace      *tracer       // nil: off
 	joined     chan struct{} // closed once partitions.client is set, because the client may ask before that
 }
 
@@ -50,6 +51,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 		return fetched, nil
 	}
 	ids := slices.Sorted(maps.Keys(committed))
+	op := s.trace.begin("assign")
 	found, err := retry(ctx, s.cfg, "gap", func() ([]*partition, error) {
 		return s.locate(ctx, ids, committed)
 	})
@@ -72,6 +74,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 			s.replay.reopen(id)
 		}
 	}
+	s.trace.assigned(op, ids, found)
 	s.partitions.assign(ids, found) // from here on, the lock of partitions guards found
 	if mustWake {
 		s.wake()
@@ -437,12 +440,14 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 		return nil
 	}
 	// The metadata shows that no person has set the offset.
+	op := s.trace.starts(start)
 	var err error
 	if s.replay.hasSource() {
 		err = commitPlainly(ctx, s.partitions.client, s.cfg, start, s.partitions.tallies())
 	} else {
 		err = commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
 	}
+	s.trace.step("start", op, answerOf(err))
 	if err != nil {
 		err = fmt.Errorf("kafka: commit of the start: %w", err)
 		s.cfg.produceFault.refused(s.cfg, err)

@@ -22,6 +22,8 @@ type stores struct {
 	view       View
 	partitions *partitions
 	replay     *replayReader // nil in a live session
+	trace      *tracer       // nil: off
+	op         int64         // of the last write; the caller reports its success
 }
 
 // viewUpdate is one write to the store, as the view must show it.
@@ -53,6 +55,7 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
 		began := s.cfg.Now()
+		s.op = s.trace.stores(moves)
 		// guard: an attempt that gets no answer ends | s.store.Apply(attempt, b) -> s.store.Apply(context.WithoutCancel(attempt), b)
 		// guard: nothing is produced before the store has answered | s.store.Apply(attempt, b) -> (func() (o schemas.Outcome, e error) { o, _ = s.store.Apply(attempt, b); return o, nil })()
 		out, err := s.store.Apply(attempt, b)
@@ -60,6 +63,7 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 			s.cfg.batchSize.grow(plan.counts.Records, s.cfg.Now().Sub(began))
 			return out, nil
 		}
+		s.trace.storeFailed(s.op, err)
 		if !errors.Is(context.Cause(attempt), errNoAnswer) {
 			return out, err
 		}
