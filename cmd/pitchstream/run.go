@@ -40,6 +40,7 @@ type runCmd struct {
 	DriftEvery     config.Duration `name:"drift-every" default:"10s" placeholder:"TIME" group:"Processing" help:"How often drift of mechanics is looked for among who plays now, by one processor of all; 0: never. Default: 10s."`
 	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
 	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`
+	RecordSteps    string          `name:"record-steps" placeholder:"FILE" group:"Operation" help:"Append each step of the protocol to this file, in JSON Lines, to compare it with the model in docs/model. It grows by about 1 kB a pitch. Default: none."`
 	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic, once in each partition. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
 
@@ -100,7 +101,7 @@ func (c *runCmd) options(target string, log *slog.Logger) (o processor.Options, 
 	o.MaxRecordBytes, o.FetchMaxBytes = int(c.Limits.MaxRecordBytes), int32(c.Memory.FetchMaxBytes)
 	o.PollMaxRecords = c.PollMaxRecords
 	o.SessionTimeout = time.Duration(c.Member.SessionTimeout)
-	o.AcceptGap = c.AcceptGap
+	o.AcceptGap, o.RecordSteps = c.AcceptGap, c.RecordSteps
 	o.Breaker = consumer.BreakerLimits{ // no limit is 0 in the flags and −1 here, where 0 is the default
 		InARow: cmp.Or(c.Breaker.InARow, -1), Share: cmp.Or(c.Breaker.Share, -1),
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,

@@ -72,6 +72,7 @@ type Options struct {
 	FetchMaxBytes  int32         // what one broker sends at a time, compressed; 0: 16 MiB
 	SessionTimeout time.Duration // silence after which the group gives the partitions to others; 0: 10 s
 	StatefulSet    string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
+	RecordSteps    string        // the file for the steps of the protocol; "": none
 	AcceptGap      bool          // go on where unprocessed records left the topic; DANGER: they are lost
 	Breaker        consumer.BreakerLimits
 	// ChangesKept and MostChanges bound the feed of changes: how long one is kept, 0: 7 days, and how many are,
@@ -120,6 +121,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer closeTraces(watch.traces, o.Log)
+	steps, err := openSteps(o.RecordSteps, o.Log)
+	if err != nil {
+		return err
+	}
+	defer steps.close()
 	store, err := o.OpenStore()
 	if err != nil {
 		return err
@@ -190,6 +196,7 @@ func Run(ctx context.Context, o Options) error {
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
+		cfg.Trace = steps.report()
 		encoder, err := o.Encoder(ctx, watch)
 		if err != nil || ctx.Err() != nil {
 			return err

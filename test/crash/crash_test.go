@@ -23,15 +23,21 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // size is how much of everything.
-type size struct{ pitches, kills, servers, networks, processors, ahead int }
+type size struct {
+	pitches, kills, servers, networks, processors, ahead int
+
+	records bool // the steps of the processors, which are compared with the model
+}
 
 // The slice takes some two minutes. PITCHSTREAM_CRASH_PITCHES, _KILLS and _FAULTS (of servers, and as many of
-// the network) make it longer. PITCHSTREAM_CRASH_POOLER=transaction puts PgBouncer in front of Postgres.
+// the network) make it longer. PITCHSTREAM_CRASH_STEPS=1 compares the steps of the processors with the model.
+// PITCHSTREAM_CRASH_POOLER=transaction puts PgBouncer in front of Postgres.
 func sizes(t *testing.T) size {
 	t.Helper()
 	s := size{
 		pitches: number(t, "PITCHSTREAM_CRASH_PITCHES", 4000), kills: number(t, "PITCHSTREAM_CRASH_KILLS", 10),
 		servers: number(t, "PITCHSTREAM_CRASH_FAULTS", 4), processors: 3, ahead: 600,
+		records: os.Getenv("PITCHSTREAM_CRASH_STEPS") != "",
 	}
 	s.networks = s.servers
 	if s.pitches > 20_000 {
@@ -79,6 +85,7 @@ func TestTheBooksBalanceWhateverDies(t *testing.T) {
 		p.stop()
 	}
 	s.balance(seed, began)
+	s.requireOfTheModel()
 }
 
 // follow watches the group and feeds it.

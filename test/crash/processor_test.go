@@ -26,10 +26,13 @@ type processor struct {
 	w        *stack.Stack
 	name     string
 	instance string // "": a fresh member each start
+	records  bool   // its steps, for the model
 	postgres *proxy
 	redis    *proxy
 	log      *os.File // of all its processes
-	began    int64    // where the present one's begins
+	steps    string   // the folder for the recordings of its processes
+	starts   int
+	began    int64 // where the present one's begins
 
 	cmd  *exec.Cmd // nil: none runs
 	done chan struct{}
@@ -56,7 +59,8 @@ func newProcessor(t *testing.T, w *stack.Stack, i int, postgres, redis string) *
 	}
 	p.postgres.answered, p.redis.asked = p.onAnswer, p.onPush
 	var err error
-	p.log, err = os.Create(filepath.Join(t.TempDir(), "log"))
+	p.steps = t.TempDir()
+	p.log, err = os.Create(filepath.Join(p.steps, "log"))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		p.kill()
@@ -73,6 +77,10 @@ func newProcessor(t *testing.T, w *stack.Stack, i int, postgres, redis string) *
 func (p *processor) start(postgresURL string) {
 	p.t.Helper()
 	args := []string{"run", "--poll-max-records=50", "--log-format=text"}
+	if p.records {
+		p.starts++
+		args = append(args, "--record-steps="+filepath.Join(p.steps, fmt.Sprint(p.starts, ".jsonl")))
+	}
 	if p.instance != "" {
 		args = append(args, "--instance-id="+p.instance)
 	}

@@ -59,6 +59,7 @@ func newSoak(t *testing.T, size size) *soak {
 	}
 	for i := range size.processors {
 		s.processors = append(s.processors, newProcessor(t, s.w, i, s.database, s.redis.Addr))
+		s.processors[i].records = size.records
 		s.start(s.processors[i])
 	}
 	return s
