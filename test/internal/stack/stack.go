@@ -82,7 +82,7 @@ func (s *Stack) Output(args ...string) string {
 	cmd.Env = s.Env
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	require.NoError(s.T, cmd.Run(), "pitchstream %v\n%s", args, &errs)
+	require.NoError(s.T, cmd.Run(), "pitchstream %v\n%s%s", args, &out, &errs) // verify prints what differs
 	return out.String()
 }
 
