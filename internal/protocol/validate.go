@@ -47,7 +47,6 @@ type request struct {
 	step  *Step
 	end   *Step   // nil without an answer
 	froms []int64 // of a store: where the records of each partition begin
-	fired bool
 }
 
 // isLost reports whether a request without an answer, or with an error for one, may take effect.
