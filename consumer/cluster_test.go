@@ -727,3 +727,5 @@ func same[T any](t *testing.T, what string, want, got T) {
 		t.Fatalf("%s differ (-want +got):\n%s", what, d)
 	}
 }
+
+func commitEachPoll(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 30, -1 }

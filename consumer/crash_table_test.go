@@ -145,8 +145,6 @@ func TestCrashesDuringARefill(t *testing.T) {
 	}
 }
 
-func commitEachPoll(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 30, -1 }
-
 // takeOver waits until a processor is dead, and starts another one.
 func (cl *cluster) takeOver(first *worker) {
 	cl.t.Helper()
