@@ -14,7 +14,7 @@ import (
 type gamesIn struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most games of a page"`
 	Live   bool   `query:"live" doc:"Only those that are live"`
-	Date   string `query:"date" maxLength:"10" pattern:"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$" format:"date" example:"2025-04-06" doc:"Only the games of this date: that of the games file, else that of most of a game's pitches. Of more than 1,000 games some are left out"`
+	Date   string `query:"date" maxLength:"10" pattern:"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$" format:"date" example:"2025-04-06" doc:"Only the games of this date: that of the games file, else that of most of a game's pitches. At most 1,000 games have a date"`
 	Cursor string `query:"cursor" maxLength:"400" pattern:"^(Ag[A-Za-z0-9_-]+)?$" doc:"The next_cursor of the page before, with the same date and live. A game with a new pitch moves to the first page"`
 	Waiting
 }

@@ -104,17 +104,11 @@ type PlayedGame struct {
 	StreamLast TimeMS
 }
 
-// GameQuery asks for games, those with the newest pitch first.
+// GameQuery asks for games: the one with the newest pitch first, then that with the greater game_pk.
 type GameQuery struct {
 	Date  Text         // only of this date, YYYY-MM-DD; "": of any
 	After *SplitCursor // the game behind which the list goes on; nil: from the newest
 	Limit int          // the most games
-}
-
-// IsBefore says whether a game comes before a place in lists of games. The game with the newest pitch comes
-// first, of two with the same time that with the greater game_pk.
-func (g *PlayedGame) IsBefore(c SplitCursor) bool {
-	return g.Last > c.Newest || g.Last == c.Newest && g.GamePK > string(c.Key)
 }
 
 // Place is where a list of games goes on behind this one.

@@ -12,7 +12,7 @@ const carded = 6, lookEvery = 2000; // live games with a card, and ms between tw
 /** games is the view of "#/games". */
 export function games(root, _, signal) {
   const seen = new Map(), place = h("div", {}, loading("Loading the games"));
-  let known = new Map(), next = "", hasMore = false; // the games that were read, and where those behind them begin
+  let known = new Map(), newest = [], next = "", hasMore = false; // the games that were read, those of the first page, and where others begin
   const day = h("input", { type: "date", "aria-label": "Games of a date", onchange: choose });
   const every = h("button", { type: "button", hidden: true, onclick: () => { day.value = ""; choose(); } }, "All dates");
   const more = h("button", { type: "button", class: "more", onclick: readMore, hidden: true }, "Older games");
@@ -31,7 +31,8 @@ export function games(root, _, signal) {
   const polling = poll(() => path(""), 1500, {
     state: body => {
       forget(known, body);
-      for (const g of body.games) { watch(seen, g); known.set(g.game_pk, g); }
+      newest = body.games;
+      for (const g of newest) { watch(seen, g); known.set(g.game_pk, g); }
       if (!hasMore) next = body.next_cursor ?? "";
       every.hidden = !day.value;
       if (!known.size) return place.replaceChildren(day.value ? note("empty", "No game of this date.", "Choose another date, or all of them.") : note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
@@ -41,9 +42,8 @@ export function games(root, _, signal) {
     lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
   function show() {
-    const games = [...known.values()];
-    cards.show(games.filter(g => g.live || moves(seen, g)).slice(0, carded));
-    all.show(games);
+    cards.show(newest.filter(g => g.live || moves(seen, g)).slice(0, carded));
+    all.show([...known.values()]);
     more.hidden = !next;
   }
   function choose() {
@@ -66,11 +66,15 @@ export function games(root, _, signal) {
   }
 }
 
-/** forget removes the games that would be on this page, and are not: they have no pitch any more. */
+/** forget removes the games that would be on this page, and are not: they have no pitch any more. Those behind it are over. */
 function forget(known, body) {
   const there = new Set(body.games.map(g => g.game_pk)), oldest = body.games.at(-1)?.last_pitch_at;
-  // guard: dashboard: a game without a pitch leaves the list | known.delete(pk) -> null
-  for (const [pk, g] of known) if (!there.has(pk) && (!body.next_cursor || g.last_pitch_at > oldest)) known.delete(pk);
+  for (const [pk, g] of known) {
+    if (there.has(pk)) continue;
+    g.live = false;
+    // guard: dashboard: a game without a pitch leaves the list | known.delete(pk) -> null
+    if (!body.next_cursor || g.last_pitch_at > oldest) known.delete(pk);
+  }
 }
 
 /** liveCards shows how each live game stands. */

@@ -6190,7 +6190,7 @@ export interface operations {
                 limit?: number;
                 /** @description Only those that are live */
                 live?: boolean;
-                /** @description Only the games of this date: that of the games file, else that of most of a game's pitches. Of more than 1,000 games some are left out */
+                /** @description Only the games of this date: that of the games file, else that of most of a game's pitches. At most 1,000 games have a date */
                 date?: string;
                 /** @description The next_cursor of the page before, with the same date and live. A game with a new pitch moves to the first page */
                 cursor?: string;

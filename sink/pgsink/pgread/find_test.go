@@ -106,6 +106,22 @@ func TestFiltersHaveIndexes(t *testing.T) {
 			require.Less(t, buffers, most, "%v %s: %s", side, of, plan)
 		}
 	}
+	games := []struct {
+		named   string
+		q       schemas.GameQuery
+		args    []any
+		buffers int
+	}{
+		{sqlNamedByNewest, schemas.GameQuery{Limit: 20}, []any{time.Now(), 20 * pitchesOfAGame}, 12_000},
+		{sqlNamedAll, schemas.GameQuery{Limit: 20}, nil, 12_000},
+		{sqlNamedByDate, schemas.GameQuery{Limit: 20, Date: "2025-04-03"}, []any{"2025-04-03", 1000}, 2000},
+	}
+	for _, g := range games {
+		sql, args := gamesStatement(g.named, g.q, g.args...)
+		buffers, plan := buffersOf("games", strings.ReplaceAll(sql, "{schema}", "pitchstream"), args...)
+		require.Less(t, buffers, g.buffers, "%s: %s", g.named, plan)
+		t.Logf("games: %d blocks", buffers)
+	}
 	for name, c := range map[string]struct {
 		f       schemas.PitchFilter
 		buffers int

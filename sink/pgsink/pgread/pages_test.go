@@ -87,9 +87,9 @@ func TestPagesJoinedAreTheWholeList(t *testing.T) {
 }
 
 // All games are listed, each once, by their newest pitch, whatever the size of the pages: also games whose
-// pitches stand between those of others. The games of a date are those of all games with this date.
+// pitches stand between those of others. So are the games of a date.
 //
-// guard: api: games are looked for until a page is full
+// guard: api: games behind many pitches of another one are found
 // guard: api: a page of all games begins behind the cursor
 func TestPagesOfGames(t *testing.T) {
 	r, store, rows := splitWorld(t)
@@ -124,7 +124,10 @@ func TestPagesOfGames(t *testing.T) {
 	of := map[schemas.Text][]schemas.PlayedGame{}
 	for i := range all {
 		require.Equal(t, newest[all[i].GamePK], all[i].Last)
-		require.True(t, i == 0 || all[i-1].IsBefore(all[i].Place()))
+		if i > 0 {
+			was := all[i-1]
+			require.True(t, was.Last > all[i].Last || was.Last == all[i].Last && was.GamePK > all[i].GamePK)
+		}
 		of[all[i].GameDate] = append(of[all[i].GameDate], all[i])
 	}
 	require.Greater(t, len(of), 3)
@@ -141,11 +144,8 @@ func TestPagesOfGames(t *testing.T) {
 	for _, limit := range []int{1, 2, 7} {
 		require.Equal(t, all, read("", limit))
 	}
-	for date, games := range of {
-		if date != "" {
-			require.Equal(t, games, read(date, 1), date)
-		}
-	}
+	require.Greater(t, len(of[dateOfTimes]), 3)
+	require.Equal(t, of[dateOfTimes], read(dateOfTimes, 1))
 	require.Empty(t, read("1999-01-01", 5))
 }
 

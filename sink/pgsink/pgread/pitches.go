@@ -2,10 +2,8 @@ package pgread
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -159,9 +157,6 @@ func (r *Reader) Splits(ctx context.Context, q schemas.SplitQuery) (found schema
 	return found, err
 }
 
-// pitchesOfAGame is how many pitches Games looks at for each game of a page at a time. A long game has fewer.
-const pitchesOfAGame = 500
-
 // gameColumns are the columns of a game, of its pitches p and the facts f that were loaded of it. Its date
 // and venue are those of its facts, else of most of its pitches.
 // guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY p.venue) -> max(p.venue)
@@ -174,90 +169,67 @@ const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (
 // Games returns the games that q asks for.
 func (r *Reader) Games(ctx context.Context, q schemas.GameQuery) (games []schemas.PlayedGame, err error) {
 	if q.Date != "" {
-		games, err = r.gamesOfADate(ctx, string(q.Date))
-		return firstGames(games, q), err
+		sql, args := gamesStatement(sqlNamedByDate, q, string(q.Date), schemas.MaxGamesOfADate)
+		return collect(ctx, r, "games of a date", scanGame, sql, args...)
 	}
 	newest := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
 	if q.After != nil {
 		newest = pgtype.Timestamptz{Time: q.After.Newest.Time(), Valid: true}
 	}
-	// A game's newest pitch decides its place. So what is found in newer pitches comes first, and a game that
-	// is found a second time has its place already.
-	seen := map[string]bool{}
-	for {
-		oldest, isLast, err := r.oldestOf(ctx, newest, q.Limit*pitchesOfAGame)
-		if err != nil {
-			return nil, err
-		}
-		found, err := r.gamesBetween(ctx, oldest, newest)
-		if err != nil {
-			return nil, err
-		}
-		for i := range found {
-			if !seen[found[i].GamePK] {
-				seen[found[i].GamePK] = true
-				games = append(games, found[i])
-			}
-		}
-		some := firstGames(games, q)
-		// guard: api: games are looked for until a page is full | len(some) >= q.Limit -> true
-		if len(some) >= q.Limit || isLast {
-			return some, nil
-		}
-		newest = pgtype.Timestamptz{Time: oldest.Time.Add(-time.Microsecond), Valid: true}
+	sql, args := gamesStatement(sqlNamedByNewest, q, newest, q.Limit*pitchesOfAGame)
+	games, err = collect(ctx, r, "games", scanGame, sql, args...)
+	// guard: api: games behind many pitches of another one are found | len(games) == q.Limit -> true
+	if err != nil || len(games) == q.Limit {
+		return games, err
 	}
+	sql, args = gamesStatement(sqlNamedAll, q)
+	return collect(ctx, r, "games", scanGame, sql, args...)
 }
 
-// firstGames returns the games of a page: the first ones behind its cursor.
-func firstGames(games []schemas.PlayedGame, q schemas.GameQuery) []schemas.PlayedGame {
-	// guard: api: a page of all games begins behind the cursor | q.After != nil -> false
+// pitchesOfAGame is how many of the newest pitches Games looks at for each game of a page. A long game has
+// fewer. Where these have too few games, because one has more or pitches have none, Games looks at all games.
+const pitchesOfAGame = 500
+
+// The ways to find the games that a page is chosen from: those of the newest pitches up to a time, all, and
+// those of a date. An index leads to each game.
+const (
+	sqlNamedByNewest = `SELECT DISTINCT game_pk FROM {schema}.pitches WHERE game_pk IS NOT NULL AND event_time <= $1 AND event_time >=
+		coalesce((SELECT event_time FROM {schema}.pitches WHERE event_time <= $1 ORDER BY event_time DESC OFFSET $2 LIMIT 1), '-infinity')`
+	sqlNamedAll = `SELECT game_pk FROM (WITH RECURSIVE next AS (
+			(SELECT game_pk FROM {schema}.pitches WHERE game_pk IS NOT NULL ORDER BY game_pk LIMIT 1)
+			UNION ALL SELECT (SELECT p.game_pk FROM {schema}.pitches p WHERE p.game_pk > next.game_pk ORDER BY p.game_pk LIMIT 1)
+			FROM next WHERE next.game_pk IS NOT NULL) SELECT game_pk FROM next WHERE game_pk IS NOT NULL) every`
+	// History that is loaded may have another time than its date: quality has found out about it.
+	sqlNamedByDate = `SELECT game_pk FROM (
+			SELECT game_pk FROM {schema}.pitches WHERE game_date = $1::text::date AND game_pk IS NOT NULL
+				AND event_time >= $1::text::date - interval '2 days' AND event_time < $1::text::date + interval '3 days'
+			UNION SELECT game_pk FROM {schema}.quality WHERE day = $1::text::date AND pitches > 0
+			UNION SELECT game_pk FROM {schema}.games WHERE game_date = $1::text::date) dated LIMIT $2`
+)
+
+// gamesStatement returns the statement for a page of the games that named finds with args. Games are ordered
+// by their newest pitch, which an index knows. Only those of the page are counted.
+func gamesStatement(named string, q schemas.GameQuery, args ...any) (string, []any) {
+	add := func(arg any) string {
+		args = append(args, arg)
+		return "$" + strconv.Itoa(len(args))
+	}
+	behind, ofDate := "", ""
 	if q.After != nil {
-		games = slices.DeleteFunc(slices.Clone(games), func(g schemas.PlayedGame) bool {
-			return g.IsBefore(*q.After) || g.Place() == *q.After
-		})
+		// guard: api: a page of all games begins behind the cursor
+		behind = ` AND (last, game_pk COLLATE "C") < (` + add(q.After.Newest.Time()) + `, ` + add(string(q.After.Key)) + `)`
 	}
-	slices.SortFunc(games, func(a, b schemas.PlayedGame) int {
-		if a.IsBefore(b.Place()) {
-			return -1
-		}
-		return 1
-	})
-	return games[:min(len(games), q.Limit)]
-}
-
-// oldestOf returns the event time of the oldest of the n newest pitches up to a time, and whether there are
-// no older ones.
-func (r *Reader) oldestOf(
-	ctx context.Context, newest pgtype.Timestamptz, n int,
-) (oldest pgtype.Timestamptz, isLast bool, err error) {
-	err = pg.ScanOne(ctx, r.db, []any{&oldest, &isLast}, `
-		WITH oldest AS (SELECT event_time FROM {schema}.pitches WHERE event_time <= $1 ORDER BY event_time DESC OFFSET $2 LIMIT 1)
-		SELECT coalesce((SELECT event_time FROM oldest), '-infinity'), NOT EXISTS (SELECT FROM oldest)`, newest, n)
-	return oldest, isLast, pg.Wrap("games", err)
-}
-
-// gamesBetween returns the games with a pitch in this time, both ends included, and none after it.
-func (r *Reader) gamesBetween(
-	ctx context.Context, oldest, newest pgtype.Timestamptz,
-) ([]schemas.PlayedGame, error) {
-	return collect(ctx, r, "games", scanGame, `
-		WITH found AS (SELECT DISTINCT game_pk FROM {schema}.pitches WHERE event_time BETWEEN $1 AND $2 AND game_pk IS NOT NULL)
-		SELECT g.* FROM found CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
-			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = found.game_pk GROUP BY p.game_pk) g
-		WHERE g.last <= $2`, oldest, newest)
-}
-
-// gamesOfADate returns the games of a date, by what was loaded of a game, else by most of its pitches.
-func (r *Reader) gamesOfADate(ctx context.Context, date string) ([]schemas.PlayedGame, error) {
-	return collect(ctx, r, "games of a date", scanGame, `
-		WITH found AS (
-			SELECT game_pk FROM {schema}.pitches WHERE coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date
-				AND game_pk IS NOT NULL
-			UNION SELECT game_pk FROM {schema}.games WHERE game_date = $1::text::date
-			LIMIT $2)
-		SELECT g.* FROM found CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
-			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = found.game_pk GROUP BY p.game_pk) g
-		WHERE g.game_date = $1::text::date`, date, schemas.MaxGamesOfADate)
+	limit := add(q.Limit)
+	first := ` ORDER BY last DESC, game_pk COLLATE "C" DESC LIMIT ` + limit
+	if q.Date != "" { // a game's date is known when it has been counted
+		first, ofDate = "", ` WHERE g.game_date = $1::text::date`
+	}
+	return `WITH named AS MATERIALIZED (` + named + `),
+		placed AS (SELECT game_pk, (SELECT max(event_time) FROM {schema}.pitches p WHERE p.game_pk = named.game_pk) AS last FROM named),
+		chosen AS MATERIALIZED (SELECT * FROM placed WHERE last IS NOT NULL` + behind + first + `)
+		SELECT g.* FROM chosen CROSS JOIN LATERAL (SELECT ` + gameColumns + ` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = chosen.game_pk GROUP BY p.game_pk) g` +
+		ofDate + ` ORDER BY g.last DESC, g.game_pk COLLATE "C" DESC LIMIT ` + limit, args
 }
 
 // Game returns one game, nil if no row of it is current.
