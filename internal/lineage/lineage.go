@@ -200,19 +200,16 @@ func (r *Run) End(ctx context.Context, err error, inputs, outputs []Dataset) {
 	r.e.send(r.event(state, err, inputs, outputs))
 }
 
-// statusError is an answer of the server that is no success.
-type statusError struct {
-	status int
-	body   string
-}
+// statusError is the status of an answer that is no success. It leaves out the body, because a server may
+// quote the key there.
+type statusError int
 
-func (e *statusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s %s", e.status, http.StatusText(e.status), e.body))
+func (e statusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", int(e), http.StatusText(int(e))))
 }
 
 // isPermanent reports whether sending the same event again cannot help.
 func isPermanent(err error) bool {
-	status, ok := errors.AsType[*statusError](err)
-	return ok && status.status < 500 && status.status != http.StatusRequestTimeout &&
-		status.status != http.StatusTooManyRequests
+	status, ok := errors.AsType[statusError](err)
+	return ok && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +32,9 @@ func open(o Options) *Emitter {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	o.Hide = func(text string) string { return strings.ReplaceAll(text, "hunter2", "xxxxx") }
+	if o.Hide == nil {
+		o.Hide = func(text string) string { return text }
+	}
 	return Open(o)
 }
 
@@ -49,7 +52,8 @@ func TestEventsAreThoseOfTheStandard(t *testing.T) {
 	top, err := ParseParent(root)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
-	e := open(Options{URL: server.URL, APIKey: "key", File: path, Parent: parent, Root: top})
+	hide := func(text string) string { return strings.ReplaceAll(text, "hunter2", "xxxxx") }
+	e := open(Options{URL: server.URL, APIKey: "key", File: path, Parent: parent, Root: top, Hide: hide})
 
 	in := []Dataset{Topic(kafka, "pitches.raw").Count(12), Path("s3://key:hunter2@league/raw?region=x&secret=hunter2")}
 	table := Table("postgres://me:hunter2@db:5433/league?sslmode=disable", "pitchstream", "pitches",
@@ -287,6 +291,36 @@ func TestAFileThatCannotBeWrittenIsSaid(t *testing.T) {
 	e := open(Options{File: filepath.Join(t.TempDir(), "missing", "events")})
 	twoEvents(t, e)
 	require.ErrorContains(t, e.Close(), "2 of 2 events were not delivered")
+}
+
+// full is a file on a disk that has room for some bytes more.
+type full struct {
+	*os.File
+	room int
+}
+
+func (f full) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b[:min(f.room, len(b))])
+	if err == nil && n < len(b) {
+		err = syscall.ENOSPC
+	}
+	return n, err
+}
+
+// guard: lineage: a file keeps no part of a line
+func TestAFullDiskLeavesNoPartOfALine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	require.NoError(t, file(path).send(t.Context(), []byte(`{"first":1}`)))
+	out, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer out.Close()
+	for room := range len(`{"second":2}`) {
+		require.ErrorIs(t, writeLine(full{out, room}, []byte(`{"second":2}`)), syscall.ENOSPC)
+	}
+	require.NoError(t, file(path).send(t.Context(), []byte(`{"second":2}`)))
+	lines, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "{\"first\":1}\n{\"second\":2}\n", string(lines))
 }
 
 func TestAParentIsReadAsOtherToolsWriteIt(t *testing.T) {
