@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/lineage"
@@ -27,17 +29,48 @@ type Lineage struct {
 	Disabled  bool     `name:"lineage-disabled" env:"PITCHSTREAM_LINEAGE_DISABLED,OPENLINEAGE_DISABLED" help:"Send no events, whatever else is set. OPENLINEAGE_DISABLED holds too. Off by default."`
 }
 
-// Validate checks the address, the runs and the time.
+const (
+	wantServer = "http[s]://[user:password@]host:port"
+	wantRun    = "NAMESPACE/JOB/RUN with a UUID as RUN"
+)
+
+// inherited has a check for each variable of other tools that may have a value of no use here.
+var inherited = map[string]struct {
+	fits func(string) bool
+	want string
+}{
+	"OPENLINEAGE_URL":            {isServer, wantServer},
+	"OPENLINEAGE_PARENT_ID":      {isRun, wantRun},
+	"OPENLINEAGE_ROOT_PARENT_ID": {isRun, wantRun},
+	"OPENLINEAGE_DISABLED":       {isBool, "true or false"},
+}
+
+func isServer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+}
+
+func isRun(text string) bool {
+	_, err := lineage.ParseParent(text)
+	return err == nil
+}
+
+// isBool reports whether kong reads a text as true or false.
+func isBool(text string) bool {
+	return slices.Contains([]string{"true", "1", "yes", "false", "0", "no"}, strings.ToLower(text))
+}
+
+// Validate checks the address, the runs and the time, unless no events are sent.
 func (l Lineage) Validate() error {
-	u, err := url.Parse(l.URL.Reveal())
-	isHTTP := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
-	_, errParent := lineage.ParseParent(l.ParentID)
-	_, errRoot := lineage.ParseParent(l.RootID)
+	// guard: config: lineage that is disabled is not checked
+	if l.Disabled {
+		return nil
+	}
 	d := time.Duration(l.Timeout)
 	return cmp.Or(
-		allowed(isHTTP || l.URL.Reveal() == "", "lineage-url", l.URL, "http[s]://[user:password@]host:port"),
-		allowed(errParent == nil, "lineage-parent-id", l.ParentID, "NAMESPACE/JOB/RUN with a UUID as RUN"),
-		allowed(errRoot == nil, "lineage-root-parent-id", l.RootID, "NAMESPACE/JOB/RUN with a UUID as RUN"),
+		allowed(l.URL.Reveal() == "" || isServer(l.URL.Reveal()), "lineage-url", l.URL, wantServer),
+		allowed(isRun(l.ParentID), "lineage-parent-id", l.ParentID, wantRun),
+		allowed(isRun(l.RootID), "lineage-root-parent-id", l.RootID, wantRun),
 		allowed(d > 0 && d <= time.Minute, "lineage-timeout", d, "more than 0 up to 1m"),
 	)
 }

@@ -40,17 +40,20 @@ type Loader struct {
 	file    file
 	loaded  bool
 	secrets map[string]string // flag → the file that its value was read from, for Settings
+	ignored map[string]string // flag → why an inherited variable is ignored, for Warnings
 }
 
 // NewLoader returns a loader for one kong parser.
-func NewLoader() *Loader { return &Loader{secrets: map[string]string{}} }
+func NewLoader() *Loader {
+	return &Loader{secrets: map[string]string{}, ignored: map[string]string{}}
+}
 
 // Option makes kong use the loader, and pass it to each method that has a *Loader as parameter. It is needed
 // because kong alone would let the file win over the environment: it asks resolvers after it has set
 // variables, so that a resolver's value overwrites a variable. resolve looks at the variable first.
 func (l *Loader) Option() kong.Option {
 	options := []kong.Option{
-		kong.DefaultEnvars(EnvPrefix), kong.PostBuild(ignoreEmptyEnv), kong.WithBeforeResolve(l.load),
+		kong.DefaultEnvars(EnvPrefix), kong.PostBuild(l.ignoreEnv), kong.WithBeforeResolve(l.load),
 		kong.Resolvers(kong.ResolverFunc(l.resolve)), kong.Bind(l),
 	}
 	return kong.OptionFunc(func(k *kong.Kong) error {
@@ -63,13 +66,20 @@ func (l *Loader) Option() kong.Option {
 	})
 }
 
-// ignoreEmptyEnv makes kong ignore empty variables, because compose files set each unset variable to an empty
-// text.
-func ignoreEmptyEnv(k *kong.Kong) error {
+// ignoreEnv makes kong ignore empty variables, because compose files set each unset variable to an empty
+// text. It also ignores variables of other tools with a value of no use here, because no command may fail for
+// what it inherited.
+func (l *Loader) ignoreEnv(k *kong.Kong) error {
 	for _, f := range allFlags(k.Model.Node) {
 		// kong copies them to f.Envs later
 		f.Tag.Envs = slices.DeleteFunc(f.Tag.Envs, func(name string) bool {
 			value, isSet := os.LookupEnv(name)
+			check, isInherited := inherited[name]
+			// guard: config: an inherited variable of no use is ignored | value != "" -> false
+			if isInherited && value != "" && !check.fits(value) {
+				l.ignored[f.Name] = fmt.Sprintf("%s=%s is ignored: want %s", name, HideIn(value), check.want)
+				return true
+			}
 			return isSet && value == ""
 		})
 	}
@@ -116,19 +126,20 @@ func (l *Loader) resolve(ctx *kong.Context, _ *kong.Path, f *kong.Flag) (any, er
 
 // resolveSecret returns the value of a secret, which may be in the file that the flag secretFile names. Flags
 // win over variables, and these over the settings' file. It is an error if both are given in the same place;
-// load has checked the command line.
+// load has checked the command line. A variable of another tool is a place of its own, behind our variables.
 func (l *Loader) resolveSecret(ctx *kong.Context, f, secretFile *kong.Flag) (any, error) {
 	if given(ctx, secretFile) {
 		path, _ := ctx.FlagValue(secretFile).(string)
 		return l.readSecret(f, path)
 	}
 	switch value, path := env(f), env(secretFile); {
+	// guard: config: a file that our variable names wins over another tool's variable | path != "" -> false
+	case path != "" && !strings.HasPrefix(variable(f), EnvPrefix+"_"):
+		return l.readSecret(f, path)
 	case value != "" && path != "":
 		return nil, fmt.Errorf("give %s or %s, not both", variable(secretFile), variable(f))
 	case value != "":
 		return nil, nil
-	case path != "":
-		return l.readSecret(f, path)
 	}
 	value, hasValue := l.file.values[f.Name]
 	path, hasPath := l.file.values[secretFile.Name]

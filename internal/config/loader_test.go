@@ -34,6 +34,9 @@ type cli struct {
 		Topics Topics `embed:""`
 		Copies int    `default:"3" help:"A setting of another command."`
 	} `cmd:""`
+	Load struct {
+		Lineage Lineage `embed:""`
+	} `cmd:""`
 }
 
 const goodFlags = "run --kafka-brokers=b:1 --postgres-url=postgres://u:hush@h/d --redis-url=redis://h:6379"
@@ -264,6 +267,55 @@ func TestMistypedVariableIsNamed(t *testing.T) {
 	require.Equal(t, []string{
 		"no command has a setting PITCHSTREAM_KAFKA_BROKER, did you mean PITCHSTREAM_KAFKA_BROKERS?",
 	}, warningsOf(t, goodFlags))
+}
+
+// guard: config: an inherited variable of no use is ignored
+// guard: config: lineage that is disabled is not checked
+// A command runs, whatever it inherits of other tools, and says once what it ignores.
+func TestAnInheritedVariableFailsNoCommand(t *testing.T) {
+	t.Setenv("OPENLINEAGE_URL", "me:hush@marquez:5000")
+	t.Setenv("OPENLINEAGE_PARENT_ID", "task 7")
+	t.Setenv("OPENLINEAGE_ROOT_PARENT_ID", "dag")
+	said := warningsOf(t, "load")
+	require.Len(t, said, 3)
+	require.Contains(t, said[0], "OPENLINEAGE_URL=")
+	require.Contains(t, said[0], "is ignored: want http[s]://[user:password@]host:port")
+	require.Contains(t, said[1], "OPENLINEAGE_PARENT_ID=task 7 is ignored: want NAMESPACE/JOB/RUN")
+	require.NotContains(t, strings.Join(said, "\n"), "hush")
+	c, _ := mustParse(t, "load")
+	require.Nil(t, c.Load.Lineage.Open("v1"))
+	require.Empty(t, warningsOf(t, goodFlags), "it has no lineage")
+	require.Len(t, warningsOf(t, "load --lineage-url=http://marquez:5000"), 2)
+
+	_, _, err := parse(t, "load --lineage-url=marquez:5000")
+	require.ErrorContains(t, err, "--lineage-url=marquez:")
+	t.Setenv("PITCHSTREAM_LINEAGE_PARENT_ID", "task 7")
+	_, _, err = parse(t, "load")
+	require.ErrorContains(t, err, "--lineage-parent-id=task 7: want NAMESPACE/JOB/RUN")
+
+	t.Setenv("OPENLINEAGE_DISABLED", "True")
+	require.Empty(t, warningsOf(t, "load"))
+	mustParse(t, "load --lineage-url=marquez:5000")
+	t.Setenv("OPENLINEAGE_DISABLED", "never")
+	t.Setenv("PITCHSTREAM_LINEAGE_PARENT_ID", "")
+	require.Contains(t, warningsOf(t, "load"), "OPENLINEAGE_DISABLED=never is ignored: want true or false")
+}
+
+// guard: config: a file that our variable names wins over another tool's variable
+func TestOurVariablesWinOverThoseOfOtherTools(t *testing.T) {
+	t.Setenv("OPENLINEAGE_URL", "http://theirs:5000")
+	url := func(line string) string {
+		c, _ := mustParse(t, line)
+		return c.Load.Lineage.URL.Reveal()
+	}
+	require.Equal(t, "http://theirs:5000", url("load --config="+write(t, "lineage-url: http://file:5000")))
+	t.Setenv("PITCHSTREAM_LINEAGE_URL_FILE", write(t, "http://ours:5000"))
+	require.Equal(t, "http://ours:5000", url("load"))
+	t.Setenv("PITCHSTREAM_LINEAGE_URL", "http://ours:6000")
+	_, _, err := parse(t, "load")
+	require.ErrorContains(t, err, "give PITCHSTREAM_LINEAGE_URL_FILE or PITCHSTREAM_LINEAGE_URL, not both")
+	t.Setenv("PITCHSTREAM_LINEAGE_URL_FILE", "")
+	require.Equal(t, "http://ours:6000", url("load"))
 }
 
 // guard: config: a secret that others can read is named

@@ -12,10 +12,25 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Warnings returns what is probably wrong with the settings, although the command can run: variables that no
-// command knows, and files with secrets that others can read.
+// Warnings returns what is probably wrong with the settings, although the command can run. These are
+// variables that no command knows, variables of other tools that are ignored, and files with secrets that
+// others can read.
 func (l *Loader) Warnings(ctx *kong.Context) []string {
-	return slices.Concat(unknownVariables(ctx.Model.Node, os.Environ()), l.openSecrets(ctx))
+	unknown := unknownVariables(ctx.Model.Node, os.Environ())
+	return slices.Concat(unknown, l.ignoredVariables(ctx), l.openSecrets(ctx))
+}
+
+// ignoredVariables says which inherited variables are ignored, where nothing else won over them.
+func (l *Loader) ignoredVariables(ctx *kong.Context) (warnings []string) {
+	for _, f := range ctx.Flags() {
+		if f.Name == "lineage-disabled" && ctx.FlagValue(f) == true {
+			return nil
+		}
+		if why := l.ignored[f.Name]; why != "" && !given(ctx, f) && env(f) == "" && l.secrets[f.Name] == "" {
+			warnings = append(warnings, why)
+		}
+	}
+	return warnings
 }
 
 // serviceLink matches the variables that Kubernetes sets for each service of a namespace, which may be called
