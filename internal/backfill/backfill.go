@@ -46,7 +46,7 @@ type Options struct {
 	// called.
 	Progress func(done, total int64)
 	Log      *slog.Logger
-	Lineage  *lineage.Emitter // told what each batch reads and writes; nil: nobody is
+	Lineage  *lineage.Emitter // gets what each batch reads and writes; nil: nothing is reported
 }
 
 // Status is how far a backfill is.
@@ -187,6 +187,7 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 func Run(ctx context.Context, o Options) (_ *Status, err error) {
 	b, err := open(ctx, o)
 	if err != nil {
+		(&backfill{o: o}).endLineage(ctx, err)
 		return nil, err
 	}
 	defer b.close()
@@ -259,8 +260,11 @@ func (b *backfill) accept(ctx context.Context) error {
 	}
 	batch := &b.batches[n-1]
 	batch.State, batch.Reason = schemas.BatchAccepted, b.o.Reason
-	b.batchLineage(*batch, true).end(ctx, *batch, nil)
-	return b.save(ctx, *batch, "accepted", b.o.Reason)
+	run := b.batchLineage(*batch, true)
+	err := b.save(ctx, *batch, "accepted", b.o.Reason)
+	// guard: backfill: a batch is complete when it is saved | run.end(ctx, *batch, err) -> run.end(ctx, *batch, nil)
+	run.end(ctx, *batch, err)
+	return err
 }
 
 // again has a refused batch be read again: the one that Again names, or the first if its files have changed.
@@ -311,8 +315,8 @@ func (b *backfill) run(ctx context.Context, i int) (err error) {
 		return nil
 	}
 	began := time.Now()
-	told := b.batchLineage(*batch, batch.State != schemas.BatchPlanned)
-	defer func() { told.end(ctx, *batch, err) }()
+	run := b.batchLineage(*batch, batch.State != schemas.BatchPlanned)
+	defer func() { run.end(ctx, *batch, err) }()
 	if batch.State == schemas.BatchPlanned {
 		batch.State = schemas.BatchRunning
 		if err := b.save(ctx, *batch, "begun", ""); err != nil {
