@@ -57,7 +57,7 @@ type Options struct {
 	Workers     int    // goroutines that measure
 	Build       string // noted in the report
 	ProgressTo  io.Writer
-	Lineage     *lineage.Emitter // told what is read and written; nil: nobody is
+	Lineage     *lineage.Emitter // gets what is read and written; nil: nothing is reported
 }
 
 // The names of the files in the output folder, beside rows.FORMAT.

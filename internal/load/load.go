@@ -65,7 +65,7 @@ type Options struct {
 	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter.
 	MaxRecordBytes int
 	ProgressTo     io.Writer
-	Lineage        *lineage.Emitter // told what is read and written, unless Check is set; nil: nobody is
+	Lineage        *lineage.Emitter // gets what is read and written, unless Check is set; nil: nothing is
 }
 
 // Timestamp says which timestamp records carry. Its zero value means the time at which they are sent.
