@@ -33,7 +33,7 @@ func datasets(all []testkit.LineageDataset) map[string]int64 {
 	return names
 }
 
-func TestProcessTellsItsLineage(t *testing.T) {
+func TestProcessReportsItsLineage(t *testing.T) {
 	server := testkit.LineageServer(t)
 	in := writeFiles(t, map[string]string{"777_1.jsonl": pitch(uuid(1)) + "\nnope\n"})
 	out := filepath.Join(t.TempDir(), "tables")
@@ -91,7 +91,7 @@ func TestALineageServerThatIsDownFailsNothing(t *testing.T) {
 	require.Less(t, time.Since(began), 30*time.Second)
 }
 
-func TestExportTellsItsLineage(t *testing.T) {
+func TestExportReportsItsLineage(t *testing.T) {
 	l := newLake(t)
 	server := testkit.LineageServer(t)
 	status, said := l.export("--lineage-url=" + server.URL)
@@ -106,7 +106,7 @@ func TestExportTellsItsLineage(t *testing.T) {
 	require.Regexp(t, `^\w[^.]*\.pitchstream\.pitches$`, events[1].Inputs[0].Name)
 }
 
-func TestLoadGamesAndReplayTellTheirLineage(t *testing.T) {
+func TestLoadGamesAndReplayReportTheirLineage(t *testing.T) {
 	w := newVerifyTown(t)
 	server := testkit.LineageServer(t)
 	t.Setenv("PITCHSTREAM_LINEAGE_URL", server.URL)

@@ -38,7 +38,7 @@ type Options struct {
 	Undated    bool         // export pitches without a game date although From or To is set
 	Overwrite  bool         // write existing dates again, and remove the files of dates without pitches
 	ProgressTo io.Writer
-	Lineage    *lineage.Emitter // told what is read and written; nil: nobody is
+	Lineage    *lineage.Emitter // gets what is read and written; nil: nothing is reported
 }
 
 // Report says what a run wrote.

@@ -33,7 +33,7 @@ type Options struct {
 	Serving  string        // the schema with the list of targets
 	Files    []string      // "-": Stdin
 	Stdin    io.Reader
-	Lineage  *lineage.Emitter // told what is read and written; nil: nobody is
+	Lineage  *lineage.Emitter // gets what is read and written; nil: nothing is reported
 }
 
 // Report counts the games of the files. Changed were added or have another fact; Older were not written,

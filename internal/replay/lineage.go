@@ -46,8 +46,8 @@ func (r *replay) beginLineage() {
 	})
 }
 
-// tell reports how the replay ended. One that could not be opened is a run of its own.
-func (r *replay) tell(ctx context.Context, report Report, err error) {
+// report reports how the replay ended. One that could not be opened is a run of its own.
+func (r *replay) report(ctx context.Context, report Report, err error) {
 	if r.o.Lineage == nil {
 		return
 	}

@@ -64,7 +64,7 @@ type Options struct {
 	// Progress is called with the records that are done, and how many there are; calls do not overlap. nil:
 	// not called.
 	Progress func(done, total int64)
-	Lineage  *lineage.Emitter // told what is read and written; nil: nobody is
+	Lineage  *lineage.Emitter // gets what is read and written; nil: nothing is reported
 }
 
 // Report says what became of the records, of all runs of the replay.
@@ -102,7 +102,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	}
 	r := &replay{o: o, log: o.Processor.Log, began: time.Now()}
 	defer r.close()
-	defer func() { r.tell(ctx, report, err) }()
+	defer func() { r.report(ctx, report, err) }()
 	if err := r.open(ctx); err != nil {
 		return Report{}, err
 	}
