@@ -35,6 +35,7 @@ const given = 2 * time.Minute
 // run is one run of chaos.
 type run struct {
 	*testing.T
+	command string // plays its schedule again
 	c       *cluster
 	feed    *feed
 	probes  *probes
@@ -64,11 +65,12 @@ func TestTheBooksBalanceWhateverFails(t *testing.T) {
 	require.NoError(t, err, "CHAOS_KINDS")
 	plan := schedule(seed, faults, only)
 	require.NotEmpty(t, plan, "no kind of fault matches CHAOS_KINDS")
-	t.Logf("CHAOS_SEED=%d CHAOS_FAULTS=%d CHAOS_PITCHES=%d plays this schedule again:", seed, faults, pitches)
+	again := command(seed, faults, pitches, only.String())
+	t.Logf("%s plays this schedule again:", again)
 	for i, f := range plan {
 		t.Logf("%3d %v", i+1, f)
 	}
-	r := &run{T: t, c: newCluster(t, plan)}
+	r := &run{T: t, command: again, c: newCluster(t, plan)}
 	require.NoError(t, r.c.primary().do(t.Context(), stack.AuditSQL))
 	r.probes = &probes{c: r.c}
 	r.feed = startFeed(t, r.c.stack, seed, pitches, max(20, pitches/faults/8))
@@ -176,5 +178,5 @@ func (r *run) balance(seed uint64, faults int, began time.Time) {
 	r.Logf("chaos: seed %d, %d faults of %d kinds, %d pitches in %d records, %d probes, %d rows: all books balance; "+
 		"%d starts in vain; %v", seed, faults, len(kindsOf(r.results)), r.feed.tally.Records[simulate.KindPitch],
 		r.feed.tally.Total(), r.probes.sent, len(rows), r.c.vain, time.Since(began).Round(time.Second))
-	r.write(seed)
+	r.write()
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -34,8 +36,7 @@ const (
 	model  = "speed"
 )
 
-// operate begins a command of an operator and kills it after a while, unless it has ended. One that takes
-// less than a second is repeated, and killed each time.
+// operate runs a command of an operator again and again, and kills it in the middle.
 func (c *cluster) operate(f fault) ongoing {
 	c.t.Helper()
 	switch f.kind {
@@ -53,9 +54,7 @@ func (c *cluster) operate(f fault) ongoing {
 		retryKilled:  {"dlq", "retry", "--rate=50"},
 		repairKilled: {"verify", "--repair"},
 	}[f.kind]
-	cmd := c.command(args)
-	require.NoError(c.t, cmd.Start())
-	return ongoing{endures: true, least: f.hold, undo: func() { c.endCommand(cmd) }}
+	return c.repeat(f, 2*f.hold, func(int) []string { return args })
 }
 
 // command is a command of an operator. Its output goes into a log.
@@ -70,21 +69,34 @@ func (c *cluster) command(args []string) *exec.Cmd {
 	return cmd
 }
 
-// endCommand kills a command, unless it has ended.
+// endCommand kills a command that runs until it is killed.
 func (c *cluster) endCommand(cmd *exec.Cmd) {
+	c.t.Helper()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	c.t.Logf("    %v: %v", cmd.Args[1:], cmd.ProcessState)
+	if !wasKilled(cmd) {
+		c.t.Errorf("%v ended by itself: %v", cmd.Args[1:], cmd.ProcessState)
+	}
 }
 
-// repeat runs commands one after the other until the fault ends, and kills each within a time.
+// wasKilled reports whether a command that was waited for ended by SIGKILL, and not by itself just before.
+func wasKilled(cmd *exec.Cmd) bool {
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// repeat runs commands one after the other until the fault ends, and kills each within a time. The fault goes
+// on until one was killed, because a command may end before its time, or fail at first.
 func (c *cluster) repeat(f fault, within time.Duration, args func(i int) []string) ongoing {
 	c.t.Helper()
 	r := rand.New(rand.NewPCG(uint64(f.hold), uint64(f.whom)))
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	var killed, done, failed int
+	var killed, done, failed atomic.Int64
 	running.Go(func() {
+		pause := time.NewTicker(200 * time.Millisecond)
+		defer pause.Stop()
 		for i := 0; ctx.Err() == nil; i++ {
 			cmd := c.command(args(i))
 			if err := cmd.Start(); err != nil {
@@ -93,21 +105,30 @@ func (c *cluster) repeat(f fault, within time.Duration, args func(i int) []strin
 			}
 			kill := time.AfterFunc(time.Duration(r.Int64N(int64(within))), func() { _ = cmd.Process.Kill() })
 			err := cmd.Wait()
+			kill.Stop()
 			switch {
-			case !kill.Stop():
-				killed++
+			case wasKilled(cmd):
+				killed.Add(1)
 			case err == nil:
-				done++
+				done.Add(1)
 			default:
-				failed++
+				failed.Add(1)
+				select { // a command that is refused at once must not take a whole core
+				case <-pause.C:
+				case <-ctx.Done():
+				}
 			}
 		}
 	})
 	end := func() { cancel(); running.Wait() }
 	c.t.Cleanup(end)
 	return ongoing{endures: true, least: f.hold, undo: func() {
+		c.await(fmt.Sprint(args(0), " is killed"), func() bool {
+			c.supervise()
+			return killed.Load() > 0
+		})
 		end()
-		c.t.Logf("    %v: %d killed, %d done, %d failed", args(0), killed, done, failed)
+		c.t.Logf("    %v: %d killed, %d done, %d failed", args(0), killed.Load(), done.Load(), failed.Load())
 	}}
 }
 
@@ -219,9 +240,8 @@ func (c *cluster) loadSeason(f fault) ongoing {
 	require.NoError(c.t, os.WriteFile(spec, []byte(text), 0o600))
 	c.operators.pitches += pitches
 	run := []string{"backfill", "run", spec, "--no-live-first"}
-	cmd := c.command(run)
-	require.NoError(c.t, cmd.Start())
-	return ongoing{endures: true, least: f.hold, undo: func() { c.endCommand(cmd) }, after: func() {
+	o := c.repeat(f, 2*f.hold, func(int) []string { return run })
+	o.after = func() {
 		c.finish(run...)
 		var s backfill.Status
 		require.NoError(c.t, json.Unmarshal([]byte(c.stack.Output("backfill", "status", spec, "--json")), &s))
@@ -230,7 +250,8 @@ func (c *cluster) loadSeason(f fault) ongoing {
 			require.True(c.t, b.Counts.Balances(), "%+v", b.Counts)
 			require.GreaterOrEqual(c.t, b.Counts.Records, b.Records, "the batch, and what came beside it")
 		}
-	}}
+	}
+	return o
 }
 
 // settleOperators holds what operators have made against live, after all.

@@ -70,29 +70,40 @@ func span(d []time.Duration) string {
 
 // record is a result as CHAOS_RESULTS keeps it.
 type record struct {
-	Seed             uint64
-	Pitches          int64 // of the run, with its first result only
+	// Command plays the run's schedule again, and Pitches is how many it had. Only the first result of a run has
+	// them.
+	Command          string `json:",omitempty"`
+	Pitches          int64  `json:",omitempty"`
 	Kind             kind
 	Meanwhile, After time.Duration
 }
 
+// command returns what plays a schedule again.
+func command(seed uint64, faults, pitches int, kinds string) string {
+	text := fmt.Sprintf("CHAOS_SEED=%d CHAOS_FAULTS=%d CHAOS_PITCHES=%d ", seed, faults, pitches)
+	if kinds != "" {
+		text += "CHAOS_KINDS='" + strings.ReplaceAll(kinds, "'", `'\''`) + "' "
+	}
+	return text + "make chaos"
+}
+
 // records returns what is kept of a run.
-func (r *run) records(seed uint64) (kept []record) {
+func (r *run) records() (kept []record) {
 	for _, one := range r.results {
-		kept = append(kept, record{Seed: seed, Kind: one.kind, Meanwhile: one.meanwhile, After: one.after})
+		kept = append(kept, record{Kind: one.kind, Meanwhile: one.meanwhile, After: one.after})
 	}
 	if len(kept) > 0 {
-		kept[0].Pitches = r.feed.tally.Records[simulate.KindPitch]
+		kept[0].Command, kept[0].Pitches = r.command, r.feed.tally.Records[simulate.KindPitch]
 	}
 	return kept
 }
 
 // write prints the table, and puts it into the page where CHAOS_WRITE says so. CHAOS_RESULTS names a file of
 // the results of several runs; the table is then that of all of them.
-func (r *run) write(seed uint64) {
+func (r *run) write() {
 	r.Helper()
 	r.Logf("\n%s", table(r.results))
-	kept := r.records(seed)
+	kept := r.records()
 	if file := os.Getenv("CHAOS_RESULTS"); file != "" {
 		var err error
 		kept, err = keep(file, kept)
@@ -127,24 +138,24 @@ func keep(path string, more []record) (all []record, err error) {
 	return all, os.WriteFile(path, b, 0o644)
 }
 
-// summary says which runs there were, and has their table.
+// summary says which runs there were and how each is played again, and has their table.
 func summary(kept []record, now time.Time) string {
 	var results []result
-	var seeds []string
+	var commands string
 	var pitches int64
 	for _, k := range kept {
 		results = append(results, result{k.Kind, k.Meanwhile, k.After})
 		pitches += k.Pitches
-		if seed := fmt.Sprint(k.Seed); !slices.Contains(seeds, seed) {
-			seeds = append(seeds, seed)
+		if k.Command != "" {
+			commands += "    " + k.Command + "\n"
 		}
 	}
 	runs := "one run"
-	if len(seeds) > 1 {
-		runs = fmt.Sprint(len(seeds), " runs")
+	if n := strings.Count(commands, "\n"); n > 1 {
+		runs = fmt.Sprint(n, " runs")
 	}
-	return fmt.Sprintf("%s: %d faults of %d kinds, %d pitches, in %s (`CHAOS_SEED` %s).\n\n%s", now.Format(time.DateOnly),
-		len(results), len(kindsOf(results)), pitches, runs, strings.Join(seeds, ", "), table(results))
+	return fmt.Sprintf("%s: %d faults of %d kinds, %d pitches, in %s:\n\n%s\n%s", now.Format(time.DateOnly),
+		len(results), len(kindsOf(results)), pitches, runs, commands, table(results))
 }
 
 func withTable(content, table string) (string, error) {
@@ -173,12 +184,21 @@ func TestTheTableIsReplacedInThePage(t *testing.T) {
 
 func TestSeveralRunsMakeOneTable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results.json")
-	_, err := keep(file, []record{{Seed: 7, Pitches: 500, Kind: standbyCut, After: time.Second},
-		{Seed: 7, Kind: twins}})
-	require.NoError(t, err)
-	all, err := keep(file, []record{{Seed: 8, Pitches: 600, Kind: standbyCut, After: 3 * time.Second}})
+	all, err := keep(file, []record{{Command: command(7, 2, 500, ""), Pitches: 500, Kind: standbyCut, After: time.Second},
+		{Kind: twins}})
 	require.NoError(t, err)
 	text := summary(all, time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC))
-	require.Contains(t, text, "2026-11-30: 3 faults of 2 kinds, 1100 pitches, in 2 runs (`CHAOS_SEED` 7, 8).\n\n| fault |")
+	require.Contains(t, text, "2026-11-30: 2 faults of 2 kinds, 500 pitches, in one run:\n\n    CHAOS_SEED=7 ")
+	all, err = keep(file, []record{
+		{Command: command(7, 1, 600, "cut|broker's"), Pitches: 600, Kind: standbyCut, After: 3 * time.Second},
+	})
+	require.NoError(t, err)
+	text = summary(all, time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC))
+	require.Contains(t, text, `2026-11-30: 3 faults of 2 kinds, 1100 pitches, in 2 runs:
+
+    CHAOS_SEED=7 CHAOS_FAULTS=2 CHAOS_PITCHES=500 make chaos
+    CHAOS_SEED=7 CHAOS_FAULTS=1 CHAOS_PITCHES=600 CHAOS_KINDS='cut|broker'\''s' make chaos
+
+| fault |`)
 	require.Contains(t, text, "| Postgres: primary and standby cut from each other | 2 | nobody can take over | 2.0 s, 3.0 s |\n")
 }
