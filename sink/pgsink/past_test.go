@@ -186,6 +186,19 @@ func compareScores(t *testing.T, s *Sink, repair bool) (r ScoreReport) {
 	return r
 }
 
+// Rows that a processor with a wrong clock wrote before a model was live have no score, and none is missing.
+//
+// guard: scores: none is missing where a wrong clock wrote a row before the model
+func TestARowOfAWrongClockBeforeAModelLacksNoScore(t *testing.T) {
+	s, books := scored(t)
+	g := sinktest.NewGenerator(3, 200)
+	s.cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	writeSwings(t, s, g, 0, 20, 1)
+	setState(t, books, addVersion(t, books, "1"), schemas.ModelLive)
+	writeSwings(t, s, g, 20, 40, 1)
+	require.Equal(t, ScoreReport{Pitches: 40, Scores: 15, Unscored: 15}, compareScores(t, s, true))
+}
+
 func TestACompareOfScoresFindsWhatDiffersAndRepairsIt(t *testing.T) {
 	s, books := scored(t)
 	require.Equal(t, ScoreReport{}, compareScores(t, s, true), "no model scores")
