@@ -154,7 +154,7 @@ func TestAPanicIsAnAnswerToo(t *testing.T) {
 // guard: api: a read that panics ends no server
 func TestAReadThatPanicsIsAnsweredFromTheOtherStore(t *testing.T) {
 	s := newStores()
-	s.onLook = func() { s.onLook = nil; panic("a bug") }
+	s.onLook = func() { s.set(func() { s.onLook = nil }); panic("a bug") }
 	s.put(state(1, 1))
 	k := newAsker(t, s, nil)
 	require.Equal(t, "postgres", k.get(200, opBatter, "/v1/batters/1")["source"])

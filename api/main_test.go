@@ -122,11 +122,14 @@ func (s *stores) Look(
 	ctx context.Context, keys []schemas.PlayerKey,
 ) ([]*schemas.PlayerState, schemas.Pulse, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.calls["Look"]++
-	if s.onLook != nil {
-		s.onLook()
+	onLook := s.onLook
+	s.mu.Unlock()
+	if onLook != nil { // it may wait, or panic
+		onLook()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return pick(s.live, keys), s.pulse, errors.Join(s.liveErr, ctx.Err())
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -31,6 +32,8 @@ type SwitchConfig struct {
 	Copy func(ctx context.Context) (schemas.Pointer, error)
 	// Every is the interval at which the pointer is read; 200 ms.
 	Every time.Duration
+	// Reach is how long readers stay with a target until the promoted one has read as far; 2 s.
+	Reach time.Duration
 	// Grace is how long the stores of a target stay open after readers have moved to another one; 20 s, more
 	// than a request takes.
 	Grace time.Duration
@@ -85,6 +88,7 @@ const pointerTimeout = time.Second
 func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	cfg.Every = cmp.Or(cfg.Every, 200*time.Millisecond)
 	cfg.Grace = cmp.Or(cfg.Grace, 20*time.Second)
+	cfg.Reach = cmp.Or(cfg.Reach, 2*time.Second)
 	var err error
 	if cfg.API, err = cfg.API.withDefaults(); err != nil {
 		return nil, err
@@ -218,12 +222,56 @@ func (s *Switch) follow(ctx context.Context) {
 		return
 	}
 	next.api.names.refresh(look)
+	reach, cancel := context.WithTimeout(ctx, s.cfg.Reach)
+	defer cancel()
+	// guard: switch: readers wait for what they have seen
+	if !next.hasReached(reach, was) {
+		log.Warn("the promoted target has not read what readers have seen: they go back to an older state",
+			"target", p.Target.Name, "waited", s.cfg.Reach)
+	}
 	s.begin(next)
 	s.now.Store(next)
 	s.newest = p.Generation
 	log.Info("readers see another target",
 		"target", p.Target.Name, "before", was.target.Name, "generation", p.Generation)
 	s.retire(was)
+}
+
+// hasReached waits until a target has every record that another one has. It returns false if ctx ends before,
+// and true where either cannot be asked. Records that the other one reads after the last look may be missing
+// for some milliseconds.
+func (o *served) hasReached(ctx context.Context, was *served) bool {
+	for {
+		seen, err := was.api.cfg.Store.Pulse(ctx)
+		if err != nil {
+			return ctx.Err() == nil
+		}
+		now, err := o.pulse(ctx)
+		if err != nil {
+			return ctx.Err() == nil
+		}
+		isBehind := func(partition string) bool { return now.Applied[partition] < seen.Applied[partition] }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(seen.Applied)), isBehind) {
+			return true
+		}
+		pause := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return false
+		}
+	}
+}
+
+// pulse reads how far a target is, in Redis if it can be asked, because that answers first.
+func (o *served) pulse(ctx context.Context) (schemas.Pulse, error) {
+	if live := o.api.cfg.Live; live != nil {
+		if _, p, err := live.Seqs(ctx, nil); err == nil {
+			return p, nil
+		}
+	}
+	return o.api.cfg.Store.Pulse(ctx)
 }
 
 // retire lets the requests of a target finish, then closes its stores. Its streams move at once.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -32,6 +33,7 @@ type crossing struct {
 	err     error
 	copied  schemas.Pointer
 	copyErr error
+	reach   time.Duration
 	closed  map[string]bool
 }
 
@@ -46,7 +48,7 @@ func newCrossing(t *testing.T, grace time.Duration, before ...func(*crossing)) *
 	}
 	var err error
 	c.Switch, err = NewSwitch(t.Context(), SwitchConfig{
-		API: Config{Build: "test", PollEvery: 10 * time.Millisecond}, Every: 5 * time.Millisecond, Grace: grace,
+		API: Config{Build: "test", PollEvery: 10 * time.Millisecond}, Every: 5 * time.Millisecond, Grace: grace, Reach: c.reach,
 		Pointer: func(context.Context) (schemas.Pointer, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -117,6 +119,32 @@ func TestSwitchFollowsThePointer(t *testing.T) {
 	require.NoError(t, c.Ready(t.Context()))
 }
 
+// A target that has not read what readers have seen is gone over to when it has, or after a time.
+//
+// guard: switch: readers wait for what they have seen
+func TestSwitchWaitsForWhatReadersHaveSeen(t *testing.T) {
+	c := newCrossing(t, time.Millisecond, func(c *crossing) {
+		c.reach = time.Minute
+		c.old.apply("0", 5)
+		c.new.apply("0", 4)
+	})
+	c.promote("better")
+	asked := c.new.called("Seqs")
+	require.Eventually(t, func() bool { return c.new.called("Seqs") > asked+3 }, time.Minute, time.Millisecond)
+	target, _ := c.sees()
+	require.Equal(t, "live", target)
+	c.new.apply("0", 5)
+	c.waitFor("better", "20")
+
+	c = newCrossing(t, time.Millisecond, func(c *crossing) {
+		c.reach = time.Millisecond
+		c.old.apply("0", 5)
+		c.new.apply("0", 4)
+	})
+	c.promote("better")
+	c.waitFor("better", "20")
+}
+
 // guard: switch: a target that was left is let go
 func TestSwitchLetsGoOfTheTargetsThatWereLeft(t *testing.T) {
 	c := newCrossing(t, time.Millisecond)
@@ -161,8 +189,15 @@ func TestSwitchLetsRequestsEnd(t *testing.T) {
 	held, moveOn := make(chan bool), make(chan bool)
 	release := sync.OnceFunc(func() { close(moveOn) })
 	defer release()
-	var once sync.Once
-	c.old.set(func() { c.old.onLook = func() { once.Do(func() { close(held); <-moveOn }) } })
+	var isHeld atomic.Bool // only the first look waits
+	c.old.set(func() {
+		c.old.onLook = func() {
+			if isHeld.CompareAndSwap(false, true) {
+				close(held)
+				<-moveOn
+			}
+		}
+	})
 	type seen struct{ target, pitches string }
 	answered := make(chan seen, 1)
 	go func() { target, n := c.sees(); answered <- seen{target, n} }()
