@@ -4,15 +4,21 @@
 # another machine; OUT another file.
 set -eu
 cd "$(dirname "$0")/.."
+case ${VERSION:-} in
+*[!A-Za-z0-9.+~_-]*) echo "VERSION=$VERSION: want letters, digits and . + ~ _ - only" >&2 && exit 2 ;;
+esac
 out=${OUT:-out/pitchstream}
 echo "building $out (the first time this compiles some 600 packages: a minute or two)" >&2
 export CGO_ENABLED=0
-# A compiler lives for seconds: it need not collect garbage before its heap is large. That is a third of its time. All
-# compilers together stay below some 3 GiB, because each processor has one.
-processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4)
-most=$((3072 / processors))
-[ "$most" -le 768 ] || most=768
-export GOGC="${GOGC:-off}" GOMEMLIMIT="${GOMEMLIMIT:-${most}MiB}"
+# A compiler lives for seconds: it need not collect garbage before its heap is large. That is a third of its time. Each
+# processor has a compiler, so up to four of them stay below some 3 GiB; on more, each collects at four times its heap.
+if [ -z "${GOGC:-}${GOMEMLIMIT:-}" ]; then
+	if [ "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 8)" -le 4 ]; then
+		export GOGC=off GOMEMLIMIT=768MiB
+	else
+		export GOGC=400
+	fi
+fi
 mkdir -p out
 # The linker removes what debuggers read (-s -w), so the compilers write none.
 all=-gcflags=all=-dwarf=false

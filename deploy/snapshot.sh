@@ -7,9 +7,17 @@
 #   SIGN_KEY     a key of gpg: the checksums are signed
 #   CA_FILE      the certificates that the image trusts (/etc/ssl/certs/ca-certificates.crt)
 #
-# The times in all files are those of the last commit, so that a second run gives the same packages.
+# It runs on Linux, because it wants the tar, date and sha256sum of GNU. The times in all files are those of the last
+# commit, so that a second run gives the same packages.
 set -eu
 cd "$(dirname "$0")/.."
+case ${VERSION:-} in
+*[!A-Za-z0-9.+~_-]*) echo "VERSION=$VERSION: want letters, digits and . + ~ _ - only" >&2 && exit 2 ;;
+esac
+if ! { tar --version | grep -q GNU && date -u -d @0 && sha256sum; } </dev/null >/dev/null 2>&1; then
+	echo "tar, date or sha256sum is not as that of GNU: build releases on Linux, or with these first in PATH" >&2
+	exit 2
+fi
 version=${VERSION:-0.0.0-snapshot}
 authorities=${CA_FILE:-/etc/ssl/certs/ca-certificates.crt}
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
@@ -23,6 +31,14 @@ pack() {
 	shift
 	tar -C "$folder" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX --owner=0 --group=0 --numeric-owner \
 		-cf - "$@"
+}
+
+# archive makes a compressed tar file of a folder in a folder: archive FOLDER NAME FILE. It uses no pipe, because sh does not
+# notice there that tar fails.
+archive() {
+	pack "$1" "$2" >"$3.tar"
+	gzip -n "$3.tar"
+	mv "$3.tar.gz" "$3"
 }
 
 # blob moves a file to where a container image has it, and prints its digest: blob FOLDER FILE.
@@ -108,7 +124,7 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64};
 	cp README.md LICENSE CHANGELOG.md pitchstream.example.yaml "$dir"
 	GOOS='' GOARCH='' go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -noserial \
 		-version "$version" -output "$to/$name.sbom.json" "$dir/pitchstream"
-	pack "$to" "$name" | gzip -n >"$to/$name.tar.gz"
+	archive "$to" "$name" "$to/$name.tar.gz"
 	if [ "$os" = linux ]; then
 		image "$dir/pitchstream" "$arch" "$to/${name}_image.tar"
 		! command -v dpkg-deb >/dev/null || package "$dir" "$arch" "$to/$name.deb"
@@ -122,7 +138,7 @@ cp -r deploy/helm/pitchstream "$to/chart"
 sed -i.old -e "s/^version:.*/version: $version/" -e "s/^appVersion:.*/appVersion: \"$version\"/" \
 	"$to/chart/pitchstream/Chart.yaml"
 rm "$to/chart/pitchstream/Chart.yaml.old"
-pack "$to/chart" pitchstream | gzip -n >"$to/pitchstream-chart-$version.tgz"
+archive "$to/chart" pitchstream "$to/pitchstream-chart-$version.tgz"
 rm -r "$to/chart"
 
 cd "$to"
