@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -323,11 +324,22 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 	return state, r.replays.Begin(ctx, *state)
 }
 
+// coordinatorTimeout is how long a replay waits for the coordinator of its group.
+const coordinatorTimeout = time.Minute
+
 // lowerToOffsets lowers the target's positions to the offsets that its group has committed. A process that
 // was killed between the two commits left records in the store without their dead letters and rows. Reading
 // as the group begins at the offset, and would find a gap before the part.
 func (r *replay) lowerToOffsets(ctx context.Context, positions map[int32]int64) error {
-	offsets, err := r.admin.FetchOffsets(ctx, r.o.Target.Group)
+	// A broker that has just started, or that makes the topic of offsets now, has no coordinator yet.
+	offsets, err := backoff.Retry(ctx, func() (kadm.OffsetResponses, error) {
+		offsets, err := r.admin.FetchOffsets(ctx, r.o.Target.Group)
+		// guard: replay: a coordinator that is not there yet is waited for | && !kerr.IsRetriable(err) ->
+		if err != nil && !kerr.IsRetriable(err) {
+			err = backoff.Permanent(err)
+		}
+		return offsets, err
+	}, backoff.WithMaxElapsedTime(coordinatorTimeout))
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return fmt.Errorf("kafka: offsets of group %s: %w", r.o.Target.Group, err)
 	}

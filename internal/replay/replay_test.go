@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/blob"
@@ -115,8 +117,9 @@ func TestAResumedReplayEndsAsTheOneThatBeganIt(t *testing.T) {
 
 // A process of the target was killed after the store had a record, and before Kafka had its offset.
 // guard: replay: from the position begins where the group has committed
+// guard: replay: a coordinator that is not there yet is waited for
 func TestFromThePositionAfterAKillBetweenTheCommits(t *testing.T) {
-	o, client := openReplay(t)
+	o, client, kafka := openReplayOn(t)
 	o.Target = schemas.Target{Name: "better", Schema: "pitchstream_better", Group: "live.better",
 		Rows: "rows", Dead: "dead"}
 	o.Processor.Group, o.Processor.Postgres.Schema = o.Target.Group, o.Target.Schema
@@ -135,6 +138,17 @@ func TestFromThePositionAfterAKillBetweenTheCommits(t *testing.T) {
 		}
 		o.From, err = ParsePlace(c.from)
 		require.NoError(t, err)
+		if o.From.isPosition() {
+			kafka.ControlKey(kmsg.OffsetFetch.Int16(), func(asked kmsg.Request) (kmsg.Response, error, bool) {
+				answer := asked.ResponseKind().(*kmsg.OffsetFetchResponse)
+				for _, g := range asked.(*kmsg.OffsetFetchRequest).Groups {
+					answer.Groups = append(answer.Groups, kmsg.OffsetFetchResponseGroup{
+						Group: g.Group, ErrorCode: kerr.CoordinatorNotAvailable.Code,
+					})
+				}
+				return answer, nil, true
+			})
+		}
 		r, err := Run(ctx, o)
 		require.NoError(t, err)
 		require.NoError(t, r.Err())
@@ -212,6 +226,12 @@ func TestAReplayStoresTheMembersOfItsRecords(t *testing.T) {
 // openReplay returns the options of a replay into live, on topics without records, and a client of Kafka.
 func openReplay(t *testing.T) (Options, *kgo.Client) {
 	t.Helper()
+	o, client, _ := openReplayOn(t)
+	return o, client
+}
+
+func openReplayOn(t *testing.T) (Options, *kgo.Client, *kfake.Cluster) {
+	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw", "rows", "dead"))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
@@ -222,7 +242,7 @@ func openReplay(t *testing.T) (Options, *kgo.Client) {
 	require.NoError(t, o.Live.Postgres.URL.UnmarshalText([]byte(testkit.Postgres(t))))
 	o.Target = schemas.Target{Name: "live", Schema: "pitchstream", Group: "live", Rows: "rows", Dead: "dead"}
 	o.Processor = processor.Options{
-		Kafka: []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}, Group: "live",
+		Kafka: []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.RequestRetries(0)}, Group: "live",
 		RawTopic: "raw", RowsTopic: "rows", DeadTopic: "dead",
 		Postgres: pgsink.Config{URL: o.Live.Postgres.URL.Reveal(), Schema: "pitchstream"},
 		Redis:    redissink.Config{URL: "redis://" + testkit.Redis(t), Prefix: testkit.Name(t) + ":"},
@@ -236,5 +256,5 @@ func openReplay(t *testing.T) (Options, *kgo.Client) {
 	client, err := kgo.NewClient(append(o.Processor.Kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	return o, client
+	return o, client, kafka
 }
