@@ -29,7 +29,8 @@ type Store interface {
 	// SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a
 	// gap.
 	SetPosition(ctx context.Context, p schemas.Position) error
-	// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
+	// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset. A stored position with
+	// another topic ID stays as it is.
 	LabelPosition(ctx context.Context, p schemas.Position) error
 	// RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions. A stored position stays as
 	// it is if its DeadLettersBelow is not smaller, if its topic ID is another one, or if its offset is below

@@ -187,8 +187,9 @@ func (cl *cluster) waitApplied() {
 // forgetTopicIDs takes the topic's ID from all positions.
 func (cl *cluster) forgetTopicIDs() {
 	for id := range int32(partitionCount) {
-		p := schemas.Position{Topic: rawTopic, Partition: id}
-		require.NoError(cl.t, cl.store.LabelPosition(cl.t.Context(), p))
+		p := cl.storedPosition(id)
+		p.TopicID = ""
+		require.NoError(cl.t, cl.store.SetPosition(cl.t.Context(), p))
 	}
 }
 

@@ -97,9 +97,12 @@ func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 func (s *Store) LabelPosition(_ context.Context, p schemas.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stored := s.positions[placeOf(p)]
-	stored.TopicID, stored.Gap = p.TopicID, p.Gap
-	s.positions[placeOf(p)] = stored
+	stored, ok := s.positions[placeOf(p)]
+	// guard: a gap is stored only where it is of the same topic | (stored.TopicID == "" || stored.TopicID == p.TopicID) -> true
+	if ok && (stored.TopicID == "" || stored.TopicID == p.TopicID) {
+		stored.TopicID, stored.Gap = p.TopicID, p.Gap
+		s.positions[placeOf(p)] = stored
+	}
 	return nil
 }
 

@@ -88,10 +88,12 @@ func (s *Sink) RaiseDeadLetters(ctx context.Context, at []schemas.Position) erro
 	return pg.Wrap("position", err)
 }
 
-// LabelPosition stores the topic ID and the gap of a position, and leaves its offset.
+// LabelPosition stores the topic ID and the gap of a position, and leaves its offset. It leaves one with
+// another topic ID as it is: another processor has accepted the new topic since.
 func (s *Sink) LabelPosition(ctx context.Context, p schemas.Position) error {
 	_, err := pg.Exec(ctx, s.db, `UPDATE {schema}.stream_positions SET topic_id = $4, gap = $5
-		WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
+		WHERE consumer_group = $1 AND topic = $2 AND partition = $3
+			AND coalesce(topic_id, $4, '') = coalesce($4, '')`,
 		s.cfg.Group, p.Topic, p.Partition, nullable(p.TopicID), nullable(p.Gap))
 	return pg.Wrap("position", err)
 }

@@ -479,6 +479,11 @@ func sameTopic(t *testing.T, f Fixture) {
 	require.NoError(t, err)
 	label.NextOffset = 7
 	require.Equal(t, []schemas.Position{label}, got)
+	late := schemas.Position{Topic: "t", TopicID: "former", Gap: "of the former topic"}
+	require.NoError(t, s.LabelPosition(t.Context(), late))
+	got, err = s.EnsurePositions(t.Context(), at(0, "second"))
+	require.NoError(t, err)
+	require.Equal(t, []schemas.Position{label}, got, "another topic's gap is not stored")
 	accepted := schemas.Position{Topic: "t", TopicID: "second", FormerNextOffset: 7}
 	require.NoError(t, s.SetPosition(t.Context(), accepted))
 	got, err = s.EnsurePositions(t.Context(), at(0, "second"))
