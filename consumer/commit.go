@@ -315,19 +315,26 @@ func (f *produceFault) record(cfg *Config, err error, deadLetters, rows int) {
 	cfg.kafkaCondition(nil) // nil, because the brokers have answered: only the fault makes the condition unmet
 }
 
-// refused keeps the failure of a commit, unless one of sending is kept, or another member of the group is the
-// reason. A session that ends for it is followed by one that fails in the same way. In between the processor
-// is assigned partitions, and would be ready.
+// refused keeps the failure of a commit, unless one of sending is still named, or another member of the group
+// is the reason. A session that ends for it is followed by one that fails in the same way. In between the
+// processor is assigned partitions, and would be ready.
 func (f *produceFault) refused(cfg *Config, err error) {
 	isMembers := isFenced(err) || errors.Is(err, kerr.IllegalGeneration) ||
 		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.UnknownMemberID)
 	f.mu.Lock()
-	// guard: a commit that the brokers refuse is named | (f.err == nil || f.isCommit) -> false
-	if !isMembers && (f.err == nil || f.isCommit) {
+	// guard: a fault that has ended hides no other | f.isNamed(cfg.Now()) -> f.err != nil
+	isHidden := f.isNamed(cfg.Now()) && !f.isCommit
+	// guard: a commit that the brokers refuse is named | !isHidden -> false
+	if !isMembers && !isHidden {
 		f.err, f.at, f.deadLetters, f.isCommit = err, cfg.Now(), false, true
 	}
 	f.mu.Unlock()
 	cfg.kafkaCondition(nil)
+}
+
+// isNamed reports whether the condition "kafka" names a fault. mu is held.
+func (f *produceFault) isNamed(now time.Time) bool {
+	return f.err != nil && now.Sub(f.at) < produceFaultQuiet
 }
 
 // abortedCommits are the commits in a row that Kafka turned into aborts without a reason, and without a
@@ -335,21 +342,24 @@ func (f *produceFault) refused(cfg *Config, err error) {
 // them have the topic of the offsets. Without a pause the same batch would be sent again and again.
 type abortedCommits struct {
 	since time.Time                   // zero: none
+	last  time.Time                   // when the pause after the newest one ended
 	pause *backoff.ExponentialBackOff // before the next batch
 }
 
-// add notes one, and waits. After progressLimit it makes the processor not ready, by name.
-func (a *abortedCommits) add(ctx context.Context, cfg *Config) {
-	now := cfg.Now()
-	if a.since.IsZero() {
-		a.since, a.pause = now, newPauses(50*time.Millisecond, 2*time.Second)
+// add notes one of a batch that began then, and waits. After progressLimit it makes the processor not ready,
+// by name. It starts over where no batch came for so long: the one before may be of a rebalance, hours ago.
+func (a *abortedCommits) add(ctx context.Context, cfg *Config, began time.Time) {
+	// guard: aborts with quiet hours between them are not in a row | began.Sub(a.last) >= progressLimit -> false
+	if a.since.IsZero() || began.Sub(a.last) >= progressLimit {
+		a.since, a.pause = cfg.Now(), newPauses(50*time.Millisecond, 2*time.Second)
 	}
-	if lasts := now.Sub(a.since); lasts >= progressLimit {
+	if lasts := cfg.Now().Sub(a.since); lasts >= progressLimit {
 		cfg.produceFault.refused(cfg, fmt.Errorf("kafka: commit: the brokers have taken no offsets of group %s "+
-			"for %v, although its members are the same", cfg.Group, lasts.Round(time.Second)))
+			"for %v", cfg.Group, lasts.Round(time.Second)))
 	}
 	// guard: commits that are aborted again and again are paced
 	sleep(ctx, a.pause.NextBackOff())
+	a.last = cfg.Now()
 }
 
 // kafkaCondition reports the condition "kafka". It is unmet with err, why the brokers do not answer, and
@@ -358,7 +368,7 @@ func (c *Config) kafkaCondition(err error) {
 	f := c.produceFault
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err == nil && f.err != nil && c.Now().Sub(f.at) < produceFaultQuiet {
+	if err == nil && f.isNamed(c.Now()) {
 		err = f.err
 	}
 	reason := ""

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,4 +88,64 @@ func TestTheFaultOfACommitEndsWithTheNextOne(t *testing.T) {
 	f.refused(cfg, kerr.GroupAuthorizationFailed)
 	f.record(cfg, nil, 0, 1)
 	require.ErrorIs(t, f.err, kerr.MessageTooLarge, "the dead letter was not taken")
+}
+
+// guard: a revoke that ends a commit is not the brokers' refusal
+func TestACommitThatAShutdownEndsIsNoFault(t *testing.T) {
+	inVirtualTime(t, "half a minute")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		asked, released := make(chan struct{}), make(chan struct{})
+		cl.kafka.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+			cl.kafka.SleepControl(func() {
+				close(asked)
+				select {
+				case <-released:
+				case <-time.After(time.Minute):
+				}
+			})
+			return nil, nil, false
+		})
+		w := cl.start()
+		cl.produce(good(newScorer(5), 21)...)
+		<-asked
+		w.halt()
+		close(released)
+		require.Empty(t, w.seen.reason("kafka"))
+		require.NoError(t, w.cfg.produceFault.err)
+	})
+}
+
+// guard: a fault that has ended hides no other
+func TestAFaultThatHasEndedHidesNoRefusedCommit(t *testing.T) {
+	now := time.Unix(0, 0)
+	f := &produceFault{}
+	cfg := &Config{Observer: NopObserver{}, Now: func() time.Time { return now }, produceFault: f}
+	f.record(cfg, kerr.MessageTooLarge, 1, 0)
+	now = now.Add(produceFaultQuiet - 1)
+	f.refused(cfg, kerr.GroupAuthorizationFailed)
+	require.ErrorIs(t, f.err, kerr.MessageTooLarge, "the dead letter is still named")
+	now = now.Add(1)
+	f.refused(cfg, kerr.GroupAuthorizationFailed)
+	require.ErrorIs(t, f.err, kerr.GroupAuthorizationFailed)
+}
+
+// guard: aborts with quiet hours between them are not in a row
+func TestAbortsWithQuietHoursBetweenThemAreNotInARow(t *testing.T) {
+	now := time.Unix(0, 0)
+	f := &produceFault{}
+	cfg := &Config{Observer: NopObserver{}, Now: func() time.Time { return now }, produceFault: f, Group: group}
+	ctx, end := context.WithCancel(t.Context())
+	end() // no pauses
+	var a abortedCommits
+	a.add(ctx, cfg, now)
+	for range 3 {
+		now = now.Add(12 * time.Hour)
+		a.add(ctx, cfg, now)
+	}
+	require.NoError(t, f.err)
+	a.add(ctx, cfg, now)
+	now = now.Add(progressLimit)
+	a.add(ctx, cfg, now.Add(-1)) // a batch that has lasted for long
+	require.EqualError(t, f.err, "kafka: commit: the brokers have taken no offsets of group pitchstream for 8s")
 }

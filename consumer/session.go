@@ -256,7 +256,9 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
 		s.mayRepeat.Store(true)
 		if reason == errRebalanced {
-			s.aborts.add(ctx, s.cfg)
+			s.aborts.add(ctx, s.cfg, p.batch.began)
+		} else if errors.Is(reason, errRevoked) {
+			s.aborts = abortedCommits{} // of other members
 		}
 		return nil
 	}
@@ -368,6 +370,9 @@ func (s *session) drop(work context.Context, err error) error {
 			err = errors.Join(err, s.txn.abort(work))
 		}
 		return err
+	}
+	if errors.Is(err, errRevoked) {
+		s.aborts = abortedCommits{}
 	}
 	// guard: a batch that tripped is judged before it is sent | errors.Is(err, errTripped) -> false
 	s.sendsAtEnd = errors.Is(err, errTripped) || errors.Is(err, errEarlyTooLong)

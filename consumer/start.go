@@ -450,7 +450,10 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	s.trace.step("start", op, answerOf(err))
 	if err != nil {
 		err = fmt.Errorf("kafka: commit of the start: %w", err)
-		s.cfg.produceFault.refused(s.cfg, err)
+		// guard: a revoke that ends a commit is not the brokers' refusal | ctx.Err() == nil -> true
+		if ctx.Err() == nil {
+			s.cfg.produceFault.refused(s.cfg, err)
+		}
 		return err
 	}
 	s.cfg.produceFault.record(s.cfg, nil, 0, 0)
