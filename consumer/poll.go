@@ -12,13 +12,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// poll returns the next records, within the bounds of a replay if there is one.
-func (s *session) poll(ctx context.Context) kgo.Fetches {
+// poll returns the next records, within the bounds of a replay if there is one. It notes the logs that were
+// cut back, because the caller may drop what it returns, and the client reports each only once.
+func (s *session) poll(ctx context.Context) (fetches kgo.Fetches) {
 	most := min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit())
 	if s.replay != nil {
-		return s.replay.poll(ctx, s.kafka, most)
+		fetches = s.replay.poll(ctx, s.kafka, most)
+	} else {
+		fetches = s.kafka.PollRecords(ctx, most)
 	}
-	return s.kafka.PollRecords(ctx, most)
+	for _, e := range fetches.Errors() {
+		if loss := new(kgo.ErrDataLoss); errors.As(e.Err, &loss) {
+			// guard: a log that was cut back is a gap, also when its batch is dropped for another reason
+			s.lost = append(s.lost, loss)
+		}
+	}
+	return fetches
+}
+
+// lossFound returns an error that has all of session.lost, or nil. It must end the session.
+func (s *session) lossFound() (all error) {
+	for _, loss := range s.lost {
+		all = errors.Join(all, fmt.Errorf("%s/%d: the log was cut back: %w", loss.Topic, loss.Partition, loss))
+	}
+	return all
 }
 
 // Limits of a partition whose fetches fail. The client returns some errors again at once, thousands of times
@@ -80,9 +97,10 @@ func (f *fetchFailures) recovered(fetches kgo.Fetches, now time.Time) bool {
 
 // fetchErrors handles the errors of a poll. It returns the first one that must end the session: the record is
 // gone from the topic, Kafka or the Source refuses, or a partition fails for longer than fetchFailureLimit.
-// The last also makes the processor not ready, by name; only a new client may be able to read again. Other
-// errors are logged, with growing pauses between the lines of a partition, and the client itself retries
-// them. If a poll has errors and no records, fetchErrors waits for fetchFailurePause.
+// The last also makes the processor not ready, by name; only a new client may be able to read again. Logs
+// that were cut back are returned together. Other errors are logged, with growing pauses between the lines of
+// a partition, and the client itself retries them. If a poll has errors and no records, fetchErrors waits for
+// fetchFailurePause.
 func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	now := s.cfg.Now()
 	if s.failing.recovered(fetches, now) && s.failing.reported {
@@ -102,7 +120,9 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 			continue
 		case errors.As(e.Err, &source):
 			return source.asFatal() // ends Processor.Run, too
-		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
+		case errors.As(e.Err, &loss):
+			continue // in session.lost
+		case errors.Is(e.Err, kerr.OffsetOutOfRange):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
 			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
@@ -123,6 +143,9 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 			s.cfg.Observer.Condition("fetch", false, reason)
 			return errors.New(reason)
 		}
+	}
+	if err := s.lossFound(); err != nil {
+		return err
 	}
 	// guard: errors that come back at once are paced
 	if failed && fetches.NumRecords() == 0 {

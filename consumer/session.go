@@ -65,6 +65,10 @@ type session struct {
 
 	aborts abortedCommits // since the last commit
 
+	// lost has the logs that polls found cut back. After one, the session ends whatever becomes of the batch
+	// in hand: the client reads on from where the log was cut, and an abort makes it forget that.
+	lost []*kgo.ErrDataLoss
+
 	// mustNotWait reports that a partition was assigned that must be refilled, or its start committed; it
 	// ends the next wait for records.
 	mustNotWait atomic.Bool
@@ -159,9 +163,9 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 	if err == nil {
 		err = s.run(running)
 	}
-	// guard: a log that was cut back is a gap, however long it has grown since
-	if loss := new(kgo.ErrDataLoss); errors.As(err, &loss) {
-		s.starter.noteLoss(ctx, loss)
+	// guard: a log that was cut back is a gap, however long it has grown since | s.starter.noteLosses(ctx, s.lost) -> error(nil)
+	if final := s.starter.noteLosses(ctx, s.lost); final != nil {
+		return final
 	}
 	if err == nil && ctx.Err() == nil {
 		err = context.Cause(running)
@@ -207,6 +211,9 @@ func (s *session) run(ctx context.Context) error {
 // firstPoll waits for the first records of a batch. It returns none after a revoke, for a new refill, and
 // when ctx ends.
 func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
+	if err := s.lossFound(); err != nil { // of a batch that was dropped for a revoke
+		return nil, err
+	}
 	waiting, done := s.interruptible(ctx, true)
 	if s.failing.reported { // without records, too, it must be seen that the failure has ended
 		var cancel context.CancelFunc

@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -61,11 +63,10 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	mustWake := false
 	for i, id := range ids {
 		start := kgo.NewOffset().At(found[i].next)
-		// With the epoch that the offset was committed with, the client asks the leader whether its log has been
-		// cut back since. It reports that as kgo.ErrDataLoss.
-		// guard: a log that was cut back while no processor ran is a gap
-		if was := committed[id].EpochOffset(); found[i].next == was.Offset {
-			start = start.WithEpoch(was.Epoch)
+		// With the epoch that the offset was committed with, the client asks the leader whether its log has
+		// been cut back since. It reports that as kgo.ErrDataLoss.
+		if at := committed[id].EpochOffset(); found[i].isOfGroup(at) && found[i].next == at.Offset {
+			start = start.WithEpoch(at.Epoch)
 		}
 		committed[id] = start
 		mustWake = mustWake || found[i].isBehind() || found[i].accepted
@@ -130,7 +131,11 @@ func (s *starter) locate(
 	if err := s.raiseDeadLetters(ctx, raised); err != nil {
 		return nil, err
 	}
-	return found, s.checkGaps(ctx, found, stored, start, topic.bounds)
+	cut, err := s.cutBack(ctx, ids, found, committed)
+	if err != nil {
+		return nil, err
+	}
+	return found, s.checkGaps(ctx, found, stored, start, topic.bounds, cut)
 }
 
 // useMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor
@@ -296,10 +301,12 @@ func place(committed, stored int64) *partition {
 
 // checkGaps returns an error that names every gap, so that no missing record is jumped over, unless a person
 // accepts gaps. It stores a gap beyond the topic's end in the position, because that one would seem closed
-// once the topic has grown. The other kinds are found again each time. start has the first offset that can be
-// read.
+// once the topic has grown. So it does with a log that was cut back, which the group's offset shows only
+// until Kafka deletes that. The other kinds are found again each time. start has the first offset that can be
+// read, and cut the ends of logs that were cut back.
 func (s *starter) checkGaps(
 	ctx context.Context, found []*partition, stored, start []schemas.Position, bounds kafkaread.Spans,
+	cut map[int32]int64,
 ) error {
 	// A position without an ID that is beyond the end of its partition shows that the topic was created anew.
 	// Then all positions without an ID are of the former topic.
@@ -311,6 +318,11 @@ func (s *starter) checkGaps(
 	for i, p := range found {
 		first, end := start[i].NextOffset, bounds[stored[i].Partition].To
 		gap := gapOf(p, stored[i], first, end, isShorter)
+		cutTo, isCut := cut[stored[i].Partition]
+		// guard: a log that was cut back while no processor ran is a gap
+		if gap == "" && isCut {
+			gap = shorter(p.committed, cutTo)
+		}
 		label := stored[i] // the position with the topic's ID, or with the gap
 		// guard: a gap is not jumped over | gap == "" -> true
 		if gap == "" {
@@ -319,7 +331,10 @@ func (s *starter) checkGaps(
 		} else if where := fmt.Sprintf("%s/%d: %s, but the topic holds %d to %d",
 			label.Topic, label.Partition, gap, first, end-1); s.cfg.mayAcceptGap(label.Partition) {
 			s.cfg.Log.Warn("accepting a gap", "gap", where, "going_on_at", first)
-			if err := s.accept(ctx, p, label, first, end); err != nil {
+			// guard: an accepted gap is named until its start is committed
+			label.Gap = gap
+			label.FormerNextOffset = former(p, stored[i], first, end, isCut)
+			if err := s.accept(ctx, p, label, first); err != nil {
 				return err
 			}
 			continue
@@ -327,7 +342,7 @@ func (s *starter) checkGaps(
 			gaps = append(gaps, where)
 			// Not stored with another ID: comparing the IDs finds it again.
 			isOther := label.TopicID != "" && label.TopicID != p.topicID
-			if !isOther && (reachedOf(p, stored[i]) > end || isShorter) {
+			if !isOther && (reachedOf(p, stored[i]) > end || isShorter || isCut) {
 				label.Gap = gap
 			}
 		}
@@ -376,24 +391,135 @@ func shorter(reached, end int64) string {
 		reached, end)
 }
 
-// noteLoss stores as a gap that a log was cut back, as after the election of a leader that lacked records.
-// The log may have grown past the position by the time that a processor looks, and then no offset shows it.
-// The caller must be a member of the group still, so that no other one has the partition. noteLoss returns
-// when the store has taken the gap, or ctx has ended.
-func (s *starter) noteLoss(ctx context.Context, loss *kgo.ErrDataLoss) {
-	at, ok := s.partitions.get(loss.Partition)
-	if !ok {
-		return
+// lossPause is how long Kafka is given until it is asked once more whether a log was cut back. A leader that
+// was just elected may not know its own end yet.
+const lossPause = time.Second
+
+// isOfGroup reports whether at is an offset of the group that counts. One of a former topic has an epoch that
+// says nothing about the logs of this one.
+func (p *partition) isOfGroup(at kgo.EpochOffset) bool {
+	// guard: the epoch of an offset of a former topic is not asked for | !p.uncommitted && -> true ||
+	return !p.uncommitted && p.committed == at.Offset && at.Epoch >= 0
+}
+
+// cutBack returns the ends of the logs that a leader has cut back below the group's offset. It may have grown
+// past that since, and then only the epoch that the offset was committed with shows it. In a replay the
+// client finds it, and the replay ends.
+func (s *starter) cutBack(
+	ctx context.Context, ids []int32, found []*partition, committed map[int32]kgo.Offset,
+) (map[int32]int64, error) {
+	if s.replay != nil {
+		return nil, nil
 	}
-	gap := schemas.Position{
-		Topic: loss.Topic, Partition: loss.Partition, TopicID: at.topicID,
-		Gap: shorter(loss.ConsumedTo, loss.ResetTo),
+	var asked []*kgo.ErrDataLoss
+	for i, id := range ids {
+		if at := committed[id].EpochOffset(); found[i].isOfGroup(at) {
+			asked = append(asked, &kgo.ErrDataLoss{
+				Topic: s.cfg.Topic, Partition: id, ConsumedTo: at.Offset, ConsumedToEpoch: at.Epoch,
+			})
+		}
 	}
-	_, _ = retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
+	return retry(ctx, s.cfg, "kafka", func() (map[int32]int64, error) {
+		ends, err := s.endsOf(ctx, asked)
+		var lost []*kgo.ErrDataLoss
+		for _, at := range asked {
+			if end := ends[at.Partition]; err == nil && 0 <= end && end < at.ConsumedTo {
+				lost = append(lost, at)
+			}
+		}
+		if err == nil {
+			lost, err = s.stillLost(ctx, lost)
+		}
+		cut := map[int32]int64{}
+		for _, at := range lost {
+			cut[at.Partition] = ends[at.Partition]
+		}
+		return cut, err
+	})
+}
+
+// endsOf returns, by partition, where the log of the epoch ends in which these offsets were consumed;
+// negative: the leader does not know the epoch.
+func (s *starter) endsOf(ctx context.Context, asked []*kgo.ErrDataLoss) (map[int32]int64, error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	var req kadm.OffsetForLeaderEpochRequest
+	for _, at := range asked {
+		req.Add(at.Topic, at.Partition, at.ConsumedToEpoch)
+	}
+	answers, err := kadm.NewClient(s.partitions.client).OffsetForLeaderEpoch(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: ends of epochs of %s: %w", s.cfg.Topic, err)
+	}
+	ends := map[int32]int64{}
+	for _, at := range asked {
+		answer, ok := answers[at.Topic][at.Partition]
+		if err := answer.Err; err != nil || !ok {
+			return nil, fmt.Errorf("kafka: end of epoch %d of %s/%d: %w",
+				at.ConsumedToEpoch, at.Topic, at.Partition, cmp.Or(err, errNoAnswer))
+		}
+		ends[at.Partition] = answer.EndOffset
+	}
+	return ends, nil
+}
+
+// stillLost returns those of the losses that Kafka does not deny after lossPause.
+func (s *starter) stillLost(ctx context.Context, found []*kgo.ErrDataLoss) ([]*kgo.ErrDataLoss, error) {
+	if len(found) == 0 {
+		return nil, nil
+	}
+	sleep(ctx, lossPause)
+	ends, err := s.endsOf(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(at *kgo.ErrDataLoss) bool {
+		// guard: a log that its new leader has after all is no gap | ends[at.Partition] >= at.ConsumedTo -> ends == nil
+		return ends[at.Partition] >= at.ConsumedTo
+	})
+	return found, nil
+}
+
+// noteLosses stores as gaps that logs were cut back, as after the election of a leader that lacked records. A
+// log may have grown past the position by the time that a processor looks, and then no offset shows it. The
+// caller must be a member of the group still, so that no other one has the partitions. noteLosses returns
+// when the store has taken the gaps, or ctx has ended. In a replay it returns an error instead, which ends
+// the replay, because nobody can accept a gap there.
+func (s *starter) noteLosses(ctx context.Context, found []*kgo.ErrDataLoss) error {
+	if len(found) == 0 {
+		return nil
+	}
+	lost, err := retry(ctx, s.cfg, "kafka", func() ([]*kgo.ErrDataLoss, error) {
+		return s.stillLost(ctx, slices.Clone(found))
+	})
+	for _, loss := range lost {
+		at, ok := s.partitions.get(loss.Partition)
+		if !ok || err != nil {
+			continue // the next owner finds it by the epoch of the group's offset
+		}
+		gap := shorter(loss.ConsumedTo, loss.ResetTo)
+		// guard: replay: a log that was cut back ends it
+		if s.replay != nil {
+			return backoff.Permanent(fmt.Errorf("%s/%d: %s: the log was cut back, and other records take the offsets "+
+				"of lost ones: start a new replay", loss.Topic, loss.Partition, gap))
+		}
+		label := schemas.Position{Topic: loss.Topic, Partition: loss.Partition, TopicID: at.topicID, Gap: gap}
+		if s.label(ctx, label) != nil {
+			break // ctx has ended
+		}
+	}
+	return nil
+}
+
+// label stores a topic ID and a gap. An error means that ctx has ended.
+func (s *starter) label(ctx context.Context, p schemas.Position) error {
+	_, err := retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
-		return struct{}{}, s.store.LabelPosition(attempt, gap)
+		return struct{}{}, s.store.LabelPosition(attempt, p)
 	})
+	return err
 }
 
 // mayAcceptGap reports whether --accept-gap was given, and this process has not begun to read the partition
@@ -404,16 +530,23 @@ func (c *Config) mayAcceptGap(partition int32) bool {
 	return c.AcceptGap && !isFound
 }
 
-// accept overwrites the stored position, and *p, so that reading goes on at the first record of the topic.
-// The group's offset still shows the gap until session.run has called commitStart. Where the topic is another
-// one, versions with offsets below FormerNextOffset may come from the former topic.
-func (s *starter) accept(
-	ctx context.Context, p *partition, position schemas.Position, first, end int64,
-) error {
-	if position.TopicID != p.topicID || position.Gap != "" || position.NextOffset > end {
-		position.FormerNextOffset = max(position.FormerNextOffset, position.NextOffset)
+// former returns FormerNextOffset of a position whose gap is accepted: where the topic is another one, or has
+// other records, versions with offsets below may come from the former ones.
+func former(p *partition, stored schemas.Position, first, end int64, isCut bool) int64 {
+	isOther := stored.TopicID != p.topicID || stored.NextOffset > end || isCut
+	// With a gap but no larger offset, it was accepted before, and the start was not committed.
+	if isOther || stored.Gap != "" && stored.NextOffset > first {
+		return max(stored.FormerNextOffset, stored.NextOffset)
 	}
-	position.NextOffset, position.TopicID, position.Gap = first, p.topicID, ""
+	return stored.FormerNextOffset
+}
+
+// accept overwrites the stored position, and *p, so that reading goes on at the first record of the topic.
+// The position keeps its gap until session.run has called commitStart. Otherwise a processor that dies before
+// would leave the group's old offset: the next one would take the records below it for a refill, which sends
+// no dead letters.
+func (s *starter) accept(ctx context.Context, p *partition, position schemas.Position, first int64) error {
+	position.NextOffset, position.TopicID = first, p.topicID
 	position.DeadLettersFrom, position.DeadLettersBelow = first, first
 	*p = partition{
 		next: first, stored: first, floor: first, topicID: p.topicID,
@@ -426,14 +559,22 @@ func (s *starter) accept(
 }
 
 // commitStart commits the next offset of those of the reached partitions whose group offset is missing or
-// does not count, because a gap was accepted. The caller must call it before stores.write. Otherwise a crash
-// after the first write would leave only the position, and the dead letters of that batch would be lost.
+// does not count, because a gap was accepted. The stored position loses such a gap then. The caller must call
+// it before stores.write. Otherwise a crash after the first write would leave only the position, and the dead
+// letters of that batch would be lost.
 func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	start := map[int32]kgo.EpochOffset{}
+	var accepted []schemas.Position
 	for _, r := range reached {
+		p, ok := s.partitions.get(r.partition)
 		// guard: the start is committed before the first write
-		if p, ok := s.partitions.get(r.partition); ok && p.uncommitted {
+		if ok && p.uncommitted {
 			start[r.partition] = kgo.EpochOffset{Epoch: -1, Offset: p.next}
+		}
+		if ok && p.uncommitted && p.accepted {
+			accepted = append(accepted, schemas.Position{
+				Topic: s.cfg.Topic, Partition: r.partition, TopicID: p.topicID,
+			})
 		}
 	}
 	if len(start) == 0 {
@@ -457,6 +598,11 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 		return err
 	}
 	s.cfg.produceFault.record(s.cfg, nil, 0, 0)
+	for _, p := range accepted {
+		if err := s.label(ctx, p); err != nil {
+			return err
+		}
+	}
 	s.partitions.started(start)
 	return nil
 }

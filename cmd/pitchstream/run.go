@@ -41,7 +41,7 @@ type runCmd struct {
 	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
 	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`
 	RecordSteps    string          `name:"record-steps" placeholder:"FILE" group:"Operation" help:"Append each step of the protocol to this file, in JSON Lines, to compare it with the model in docs/model. It grows by about 1 kB a pitch. Default: none."`
-	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic, once in each partition. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
+	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. Each process accepts, in each partition, the gap that it finds when it first reads it: take the flag out again afterwards. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
 
 // Run processes until ctx ends.
