@@ -16,7 +16,7 @@ func (o *Options) inputs(r *Report) []lineage.Dataset {
 	}
 	in := lineage.Paths(o.Paths)
 	isOnly := !slices.Contains(o.Paths, fileinput.Stdin)
-	// guard: load: the counts of standard input are no file's | isOnly -> true
+	// guard: load: the counts of standard input are no file's | && isOnly -> && (isOnly || true)
 	if r != nil && len(in) == 1 && isOnly {
 		in[0].Rows, in[0].Bytes = schemas.Some(r.Records), schemas.Some(r.Bytes)
 		in[0].Files = schemas.Some(int64(r.Inputs))
