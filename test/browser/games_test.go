@@ -3,6 +3,7 @@ package browser
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -41,6 +42,10 @@ func TestDashboardPagesThroughGames(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked := r.URL.Query()
+		if slices.ContainsFunc(slices.Collect(maps.Values(asked)), func(v []string) bool { return v[0] == "" }) {
+			w.WriteHeader(http.StatusUnprocessableEntity) // as the API does
+			return
+		}
 		from, _ := strconv.Atoi(asked.Get("cursor"))
 		chosen := slices.DeleteFunc(slices.Clone(games), func(g game) bool {
 			return asked.Get("date") != "" && g.Date != asked.Get("date")

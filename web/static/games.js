@@ -27,7 +27,7 @@ export function games(root, _, signal) {
     { key: "last_pitch_at", label: "Last pitch", words: true, value: g => g.last_pitch_at, show: (cell, g) => text(cell, time(g.last_pitch_at)) },
     { key: "pitches", label: "Pitches", value: g => g.pitches },
   ], { caption: "Games, by their last pitch", key: g => g.game_pk, sort: { key: "last_pitch_at", up: false }, row: (tr, g) => { attr(tr, "data-game", g.game_pk); tr.onclick = () => { location.hash = `#/games/${encodeURIComponent(g.game_pk)}`; }; } });
-  const path = cursor => `v1/games?limit=50&date=${day.value}&cursor=${cursor}`;
+  const path = cursor => `v1/games?limit=50${day.value && `&date=${day.value}`}${cursor && `&cursor=${cursor}`}`;
   const polling = poll(() => path(""), 1500, {
     state: body => {
       forget(known, body);
