@@ -115,7 +115,7 @@ try {
     await page.evaluate(() => { globalThis.same = true; });
     await page.locator("tr[data-game]").first().waitFor();
     const order = [];
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 30; i++) {
       await page.keyboard.press("Tab");
       const [label, link, seen] = await page.evaluate(() => {
         const a = document.activeElement, outline = getComputedStyle(a);
