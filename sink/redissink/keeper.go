@@ -63,14 +63,18 @@ type Keeper struct {
 	// repaired are the gaps that the last successful sweep had found.
 	found    counts
 	repaired int
+	// compared is the count of Behind that the last sweep for it had found, and comparedAt when that ended.
+	compared   int
+	comparedAt time.Time
 	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep
 	// began: the greatest of each partition, by its field in applied.
 	pending map[string]schemas.Position
 	swept   time.Time // when the last successful sweep ended
 }
 
-// counts are the reasons for a sweep: misses, and gaps that pushes found, which may close by themselves.
-type counts struct{ misses, gaps int }
+// counts are the reasons for a sweep: misses, gaps that pushes found, which may close by themselves, and
+// calls of Behind.
+type counts struct{ misses, gaps, behind int }
 
 // Hooks are called by the goroutine in which something happened; each may be nil.
 type Hooks struct {
@@ -209,7 +213,7 @@ func (k *Keeper) Behind() bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.found.gaps++
+	k.found.behind++
 	return true
 }
 
@@ -340,6 +344,9 @@ func (k *Keeper) sweepDue() (due bool, began counts) {
 	since := time.Since(k.swept)
 	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
 	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.found.gaps != k.repaired && since >= gapDelay
+	// A scoring of the past calls Behind each second. A sweep for another reason does not put off the first one.
+	// guard: redis: players that nobody pushes are compared at once | time.Since(k.comparedAt) -> since
+	due = due || k.found.behind != k.compared && time.Since(k.comparedAt) >= gapDelay
 	if due {
 		// guard: redis: a gap waits for a sweep that succeeds | k.pending = nil -> k.pending, k.repaired = nil, k.found.gaps
 		k.pending = nil
@@ -377,6 +384,9 @@ func (k *Keeper) finishSweep(ctx context.Context, began counts) error {
 	defer k.pushing.Unlock()
 	k.mu.Lock()
 	k.swept, k.repaired = time.Now(), began.gaps
+	if began.behind != k.compared {
+		k.compared, k.comparedAt = began.behind, k.swept
+	}
 	clean, pending := k.found.misses == began.misses, slices.Collect(maps.Values(k.pending))
 	k.mu.Unlock()
 	if !clean {

@@ -349,6 +349,26 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 	})
 }
 
+// Players that nobody pushes are compared at once, although a sweep for another reason has just ended. Then
+// they are compared at most each gapDelay.
+//
+// guard: redis: players that nobody pushes are compared at once
+func TestKeeperComparesWhatNobodyPushes(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(time.Second)
+		for range 2 {
+			if !k.Behind() {
+				t.Fatal("another processor compares them")
+			}
+		}
+		k.expect(t, 2*checkEvery, "swept")
+		k.Behind()
+		k.expect(t, gapDelay-3*checkEvery)
+		k.expect(t, 3*checkEvery, "swept")
+		k.expect(t, 2*gapDelay)
+	})
+}
+
 // The miss comes just when a sweep ends.
 func TestKeeperStaysInRepairIfSomethingWasMissedSince(t *testing.T) {
 	k := NewKeeper(newRedisTest(t, Config{URL: miniredisAddr(t)}).Sink, nil, Hooks{})
