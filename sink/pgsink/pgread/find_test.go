@@ -120,7 +120,6 @@ func TestFiltersHaveIndexes(t *testing.T) {
 		sql, args := gamesStatement(g.named, g.q, g.args...)
 		buffers, plan := buffersOf("games", strings.ReplaceAll(sql, "{schema}", "pitchstream"), args...)
 		require.Less(t, buffers, g.buffers, "%s: %s", g.named, plan)
-		t.Logf("games: %d blocks", buffers)
 	}
 	for name, c := range map[string]struct {
 		f       schemas.PitchFilter

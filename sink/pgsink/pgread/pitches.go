@@ -2,6 +2,7 @@ package pgread
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -161,29 +162,43 @@ func (r *Reader) Splits(ctx context.Context, q schemas.SplitQuery) (found schema
 // and venue are those of its facts, else of most of its pitches.
 // guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY p.venue) -> max(p.venue)
 // guard: games: what a file says of a game counts | coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)) -> mode() WITHIN GROUP (ORDER BY p.game_date)
-const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)) AS game_date,
+const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)),
 	coalesce(max(f.venue), mode() WITHIN GROUP (ORDER BY p.venue)), max(f.home_team), max(f.away_team), max(f.starts_at),
 	count(*), min(event_time), max(event_time) AS last, max(processed_at),
 	coalesce((SELECT max(event_time) FROM {schema}.pitches WHERE event_time <= now() + interval '1 hour'), max(event_time))`
 
 // Games returns the games that q asks for.
-func (r *Reader) Games(ctx context.Context, q schemas.GameQuery) (games []schemas.PlayedGame, err error) {
+func (r *Reader) Games(ctx context.Context, q schemas.GameQuery) ([]schemas.PlayedGame, error) {
+	chosen, err := r.chooseGames(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	games, err := r.countGames(ctx, chosen)
+	if q.Date != "" { // a game's date is known when it has been counted
+		games = slices.DeleteFunc(games, func(g schemas.PlayedGame) bool { return g.GameDate != q.Date })
+	}
+	return games[:min(len(games), q.Limit)], err
+}
+
+// chooseGames returns the games of a page, and those that may be of a date.
+func (r *Reader) chooseGames(ctx context.Context, q schemas.GameQuery) (games []string, err error) {
+	choose := func(named string, args ...any) ([]string, error) {
+		sql, args := gamesStatement(named, q, args...)
+		return collect(ctx, r, "games", pgx.RowTo[string], sql, args...)
+	}
 	if q.Date != "" {
-		sql, args := gamesStatement(sqlNamedByDate, q, string(q.Date), schemas.MaxGamesOfADate)
-		return collect(ctx, r, "games of a date", scanGame, sql, args...)
+		return choose(sqlNamedByDate, string(q.Date), schemas.MaxGamesOfADate)
 	}
 	newest := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
 	if q.After != nil {
 		newest = pgtype.Timestamptz{Time: q.After.Newest.Time(), Valid: true}
 	}
-	sql, args := gamesStatement(sqlNamedByNewest, q, newest, q.Limit*pitchesOfAGame)
-	games, err = collect(ctx, r, "games", scanGame, sql, args...)
+	games, err = choose(sqlNamedByNewest, newest, q.Limit*pitchesOfAGame)
 	// guard: api: games behind many pitches of another one are found | len(games) == q.Limit -> true
 	if err != nil || len(games) == q.Limit {
 		return games, err
 	}
-	sql, args = gamesStatement(sqlNamedAll, q)
-	return collect(ctx, r, "games", scanGame, sql, args...)
+	return choose(sqlNamedAll)
 }
 
 // pitchesOfAGame is how many of the newest pitches Games looks at for each game of a page. A long game has
@@ -207,36 +222,37 @@ const (
 			UNION SELECT game_pk FROM {schema}.games WHERE game_date = $1::text::date) dated LIMIT $2`
 )
 
-// gamesStatement returns the statement for a page of the games that named finds with args. Games are ordered
-// by their newest pitch, which an index knows. Only those of the page are counted.
+// gamesStatement returns the statement for a page of the games that named finds with args; with a date, for
+// all of them. Games are ordered by their newest pitch, which an index knows.
 func gamesStatement(named string, q schemas.GameQuery, args ...any) (string, []any) {
 	add := func(arg any) string {
 		args = append(args, arg)
 		return "$" + strconv.Itoa(len(args))
 	}
-	behind, ofDate := "", ""
+	sql := `WITH named AS MATERIALIZED (` + named + `),
+		placed AS (SELECT game_pk, (SELECT max(event_time) FROM {schema}.pitches p WHERE p.game_pk = named.game_pk) AS last FROM named)
+		SELECT game_pk FROM placed WHERE last IS NOT NULL`
 	if q.After != nil {
 		// guard: api: a page of all games begins behind the cursor
-		behind = ` AND (last, game_pk COLLATE "C") < (` + add(q.After.Newest.Time()) + `, ` + add(string(q.After.Key)) + `)`
+		sql += ` AND (last, game_pk COLLATE "C") < (` + add(q.After.Newest.Time()) + `, ` + add(string(q.After.Key)) + `)`
 	}
-	limit := add(q.Limit)
-	first := ` ORDER BY last DESC, game_pk COLLATE "C" DESC LIMIT ` + limit
-	if q.Date != "" { // a game's date is known when it has been counted
-		first, ofDate = "", ` WHERE g.game_date = $1::text::date`
+	if q.Date == "" {
+		sql += ` ORDER BY last DESC, game_pk COLLATE "C" DESC LIMIT ` + add(q.Limit)
 	}
-	return `WITH named AS MATERIALIZED (` + named + `),
-		placed AS (SELECT game_pk, (SELECT max(event_time) FROM {schema}.pitches p WHERE p.game_pk = named.game_pk) AS last FROM named),
-		chosen AS MATERIALIZED (SELECT * FROM placed WHERE last IS NOT NULL` + behind + first + `)
-		SELECT g.* FROM chosen CROSS JOIN LATERAL (SELECT ` + gameColumns + ` FROM {schema}.pitches p
-			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = chosen.game_pk GROUP BY p.game_pk) g` +
-		ofDate + ` ORDER BY g.last DESC, g.game_pk COLLATE "C" DESC LIMIT ` + limit, args
+	return sql, args
+}
+
+// countGames returns those of the games that have a current row, the one with the newest pitch first.
+func (r *Reader) countGames(ctx context.Context, games []string) ([]schemas.PlayedGame, error) {
+	return collect(ctx, r, "games", scanGame, `
+		SELECT g.* FROM unnest($1::text[]) AS named(game_pk) CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = named.game_pk GROUP BY p.game_pk) g
+		ORDER BY g.last DESC, g.game_pk COLLATE "C" DESC`, games)
 }
 
 // Game returns one game, nil if no row of it is current.
 func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error) {
-	return first(collect(ctx, r, "games", scanGame,
-		`SELECT `+gameColumns+` FROM {schema}.pitches p LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk
-			WHERE p.game_pk = $1 GROUP BY p.game_pk`, gamePK))
+	return first(r.countGames(ctx, []string{gamePK}))
 }
 
 // GameVersions returns a text for each of the games, in their order, that is another one after each change of
