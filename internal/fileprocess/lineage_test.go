@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/lineage"
 )
 
-// guard: process: the counts of standard input are no file's
+// guard: lineage: the counts of standard input are no file's
 func TestCountsAreThoseOfTheOnlyInput(t *testing.T) {
 	o := Options{Paths: []string{"/a.jsonl"}, Lineage: &lineage.Emitter{}}
 	require.True(t, o.inputs(&Report{})[0].Rows.Present)

@@ -89,6 +89,9 @@ func withoutPattern(name string) string {
 	return name
 }
 
+// stdin is how a command is told to read its standard input.
+const stdin = "-"
+
 // maxPaths is how many inputs an event names one by one.
 const maxPaths = 50
 
@@ -96,7 +99,7 @@ const maxPaths = 50
 // one folder for each storage, the deepest that holds them.
 func Paths(places []string) (all []Dataset) {
 	for _, place := range places {
-		if place != "-" {
+		if place != stdin {
 			all = append(all, Path(place))
 		}
 	}
@@ -127,6 +130,23 @@ func Paths(places []string) (all []Dataset) {
 		}
 	}
 	return folders
+}
+
+// Read is how much was read of all inputs together; missing: not known.
+type Read struct{ Rows, Bytes, Files schemas.Opt[int64] }
+
+// Inputs returns the files and folders that a command was given, with how much was read if there is only one,
+// and its file of ids, "" for none. Standard input is an input, too, although an event cannot name it.
+func Inputs(places []string, ids string, read Read) []Dataset {
+	in := Paths(places)
+	// guard: lineage: the counts of standard input are no file's | && !slices.Contains(places, stdin) -> && places != nil
+	if len(in) == 1 && !slices.Contains(places, stdin) {
+		in[0].Rows, in[0].Bytes, in[0].Files = read.Rows, read.Bytes, read.Files
+	}
+	if ids != "" {
+		in = append(in, Path(ids))
+	}
+	return in
 }
 
 // isBelow reports whether a name is that of a folder or of something in it.

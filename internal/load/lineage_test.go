@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/lineage"
 )
 
-// guard: load: the counts of standard input are no file's
+// guard: lineage: the counts of standard input are no file's
 func TestCountsAreThoseOfTheOnlyInput(t *testing.T) {
 	o := Options{Paths: []string{"/a.jsonl"}, Lineage: &lineage.Emitter{}}
 	require.EqualValues(t, 7, o.inputs(&Report{Records: 7})[0].Rows.Value)
