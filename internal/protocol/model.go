@@ -195,7 +195,7 @@ func (m *Model) assign(q, p int) error {
 
 func (m *Model) lose(p int) error {
 	if m.owner[p] == none {
-		return fmt.Errorf("nobody owns partition %d", p)
+		return fmt.Errorf("partition %d has no owner", p)
 	}
 	set(m, &m.owner[p], none)
 	set(m, &m.faults, m.faults+1)

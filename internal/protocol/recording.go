@@ -168,7 +168,7 @@ func (n *names) record(r RawRecord, isRefused bool) Record {
 	return Record{Pitch: pitch, Version: Version{Measured: rank}}
 }
 
-// rows returns rows by pitch. It is an error if nobody has polled their version.
+// rows returns rows by pitch. It is an error if no poll had their version.
 func (n *names) rows(rows []Row) (map[int]Version, error) {
 	var found map[int]Version
 	for _, r := range rows {
@@ -180,7 +180,7 @@ func (n *names) rows(rows []Row) (map[int]Version, error) {
 			v.Identified, isIdentified = n.ranks[register{r.Pitch, true}][*r.Identified]
 		}
 		if !isMeasured || !isIdentified {
-			return nil, fmt.Errorf("pitch %v has a version that nobody has polled", r.Pitch)
+			return nil, fmt.Errorf("pitch %v has a version that no poll had", r.Pitch)
 		}
 		found = put(found, n.pitches[r.Pitch], v)
 	}

@@ -13,7 +13,7 @@ import (
 // effect at some time later, or never. So the steps of one processor may have several places among those of
 // the others, and validator searches for some that fit, depth first.
 //
-// Nobody records that the coordinator takes a partition from its owner, and that the owner notices. Both are
+// No step records that the coordinator takes a partition from its owner, and that the owner notices. Both are
 // added where a step needs them.
 
 // mostTries bounds the search, for each step. Most recordings need little more than one.
@@ -390,7 +390,11 @@ func (v *validator) store(r *request) error {
 	if len(r.step.Partitions) == 1 && s.at[r.step.Partitions[0].Partition].isBehind() {
 		return v.refill(r, r.step.Partitions[0])
 	}
-	to := v.to(r)
+	return v.answered(r, v.to(r), v.m.store)
+}
+
+// answered is a write of rows: as it was answered, with the step of the model that it is.
+func (v *validator) answered(r *request, to []int64, store func(q int, to []int64) error) error {
 	switch {
 	case r.isLost():
 		return v.m.unanswered(r.q, to)
@@ -400,7 +404,7 @@ func (v *validator) store(r *request) error {
 		return errors.New("the model's store is behind, and refuses it")
 	}
 	err := v.written(r, to)
-	return firstOf(err, func() error { return v.m.store(r.q, to) })
+	return firstOf(err, func() error { return store(r.q, to) })
 }
 
 // refused reports an error unless the model's store refuses it, too, or has lost a position. The session ends
@@ -441,16 +445,7 @@ func (v *validator) refill(r *request, p Partition) error {
 			return errors.New("a refill moves no position with its rows")
 		}
 		to[p.Partition] = s.at[p.Partition].polled
-		switch {
-		case r.isLost():
-			return v.m.unanswered(r.q, to)
-		case r.end.Answer == "refused":
-			return v.refused(r, v.m.isRefused(r.q, to))
-		case v.m.isRefused(r.q, to):
-			return errors.New("the model's store is behind, and refuses it")
-		}
-		err := v.written(r, to)
-		return firstOf(err, func() error { return v.m.refillStore(r.q, to) })
+		return v.answered(r, to, v.m.refillStore)
 	}
 	behind := v.m.pos[p.Partition] < s.at[p.Partition].stored
 	switch {
