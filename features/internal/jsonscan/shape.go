@@ -143,7 +143,7 @@ func (s *Shape) Read(b []byte, i int, numbers *Numbers) int {
 }
 
 // quickly reads parts from k on, as long as their texts fit and their numbers are usual ones. These have one
-// to three digits before a point, at most sixteen behind it, seven digits in all or more, and no exponent. It
+// to three digits before a point, at most sixteen behind it, eight characters or more, and no exponent. It
 // returns the first part that it did not read, and the cursor before that.
 func (s *Shape) quickly(b []byte, i, k int, numbers *Numbers) (next, cursor int) {
 	for ; k < s.quick && i+shapeWindow <= len(b); k++ {

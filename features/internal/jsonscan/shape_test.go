@@ -52,6 +52,22 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// Samples as they are usually written are read by the quick way, whatever the lengths of their numbers.
+func TestShapesReadUsualSamplesQuickly(t *testing.T) {
+	const sample = `{"time": -0.123456789, "head": {"pos": [12.3456789, -101.234567890123456, 3.4567890]}}`
+	b := []byte(sample + strings.Repeat(" ", shapeWindow))
+	var s Shape
+	at := Offsets{0: strings.Index(sample, "-0.1"), 1: strings.Index(sample, "12.3"), 2: strings.Index(sample, "-101")}
+	s.Learn(b, 0, len(sample), &at)
+	var n Numbers
+	if k, _ := s.quickly(b, 0, 0, &n); k != s.count || k != 4 {
+		t.Errorf("%d of %d numbers were read quickly", k, s.count)
+	}
+	if n[0] != -0.123456789 || n[1] != 12.3456789 || n[2] != -101.234567890123456 {
+		t.Errorf("the numbers are %v", n)
+	}
+}
+
 // compareShape reads three numbers by the shape of others, and compares them with strconv, bit for bit, and
 // what is no number with the standard library's grammar.
 func compareShape(t *testing.T, s *Shape, learned []byte, numbers [3]string) {
