@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -250,8 +249,11 @@ func (o *served) hasReached(ctx context.Context, was *served) bool {
 		if err != nil {
 			return ctx.Err() == nil
 		}
-		isBehind := func(partition string) bool { return now.Applied[partition] < seen.Applied[partition] }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(seen.Applied)), isBehind) {
+		isBehind := false
+		for partition, next := range seen.Applied {
+			isBehind = isBehind || now.Applied[partition] < next
+		}
+		if !isBehind {
 			return true
 		}
 		pause := time.NewTimer(10 * time.Millisecond)

@@ -485,7 +485,7 @@ func (s *starter) stillLost(ctx context.Context, found []*kgo.ErrDataLoss) ([]*k
 // log may have grown past the position by the time that a processor looks, and then no offset shows it. The
 // caller must be a member of the group still, so that no other one has the partitions. noteLosses returns
 // when the store has taken the gaps, or ctx has ended. In a replay it returns an error instead, which ends
-// the replay, because nobody can accept a gap there.
+// the replay, because a gap cannot be accepted there.
 func (s *starter) noteLosses(ctx context.Context, found []*kgo.ErrDataLoss) error {
 	if len(found) == 0 {
 		return nil

@@ -205,7 +205,7 @@ func (k *Keeper) RequestSweep() {
 	k.miss("a sweep was requested")
 }
 
-// Behind has Run compare all players soon, because some have changed in Postgres and nobody pushes them. It
+// Behind has Run compare all players soon, because some have changed in Postgres without a push. It
 // returns false if another processor does so.
 func (k *Keeper) Behind() bool {
 	if !k.sink.isLeader() {
@@ -345,7 +345,7 @@ func (k *Keeper) sweepDue() (due bool, began counts) {
 	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
 	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.found.gaps != k.repaired && since >= gapDelay
 	// A scoring of the past calls Behind each second. A sweep for another reason does not put off the first one.
-	// guard: redis: players that nobody pushes are compared at once | time.Since(k.comparedAt) -> since
+	// guard: redis: players whose change no batch pushes are compared at once | time.Since(k.comparedAt) -> since
 	due = due || k.found.behind != k.compared && time.Since(k.comparedAt) >= gapDelay
 	if due {
 		// guard: redis: a gap waits for a sweep that succeeds | k.pending = nil -> k.pending, k.repaired = nil, k.found.gaps

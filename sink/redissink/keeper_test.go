@@ -349,11 +349,11 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 	})
 }
 
-// Players that nobody pushes are compared at once, although a sweep for another reason has just ended. Then
+// Players whose change no batch pushes are compared at once, although another sweep has just ended. Then
 // they are compared at most each gapDelay.
 //
-// guard: redis: players that nobody pushes are compared at once
-func TestKeeperComparesWhatNobodyPushes(t *testing.T) {
+// guard: redis: players whose change no batch pushes are compared at once
+func TestKeeperComparesWhatNoBatchPushes(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(time.Second)
 		for range 2 {
