@@ -89,7 +89,7 @@ func withoutPattern(name string) string {
 	return name
 }
 
-// stdin is how a command is told to read its standard input.
+// stdin is the place of a command that stands for its standard input.
 const stdin = "-"
 
 // maxPaths is how many inputs an event names one by one.
