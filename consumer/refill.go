@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,17 @@ import (
 // there is no refill (starter.useMetadata). The position in the store alone says how far the refill is. So
 // it moves only after the rows are published: a crash in between leaves them to be published again. One
 // partition is read alone; at the floor, the offset that the group had committed, session.process takes over.
+//
+// Rows are published in a Kafka transaction without offsets. A refiller that dies before it has compared its
+// rows with the store may have sent them after newer ones of another processor. The next refiller would not
+// send those newer rows, because its own records are superseded. So such a transaction must not be committed.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {
 	session *session
 	cfg     *Config
 	id      int32
-	plain   *kgo.Client // produces outside of transactions; nil until rows are published
+	client  *kgo.Client // produces in transactions of its own; nil until rows are published
 }
 
 // errForeignRecords reports records of a partition that is paused. They can neither be applied here nor be
@@ -39,8 +44,8 @@ var errForeignRecords = errors.New("kafka sent records of a paused partition whi
 // other partitions after it.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
-		if r.plain != nil {
-			r.plain.Close()
+		if r.client != nil {
+			r.client.Close()
 		}
 	}()
 	s := r.session
@@ -168,26 +173,44 @@ func (r *refiller) belowFloor(
 	return records, reached, err
 }
 
-// republish sends rows without a transaction, since no offset may be committed. Until the row of a pitch is
-// sent again, its last record in the topic may differ from the store. It is newer if it is from before the
-// restore, and older if another partition's processor has sent it since, from the restored store.
+// republish sends rows in a transaction without offsets, and commits it once the store has none that is newer.
+// Until the row of a pitch is sent again, its last record in the topic may be newer than the store, from before
+// the restore. It returns errEarlyTooLong when the store did not say in time which rows have changed.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
-	if r.plain == nil {
-		opts := append([]kgo.Opt{
-			kgo.ProducerLinger(0),
-			kgo.ProducerBatchMaxBytes(maxProducedBytes),
-			kgo.BrokerMaxWriteBytes(maxProducedBytes + 1<<20),
-		}, r.cfg.Client...)
-		plain, err := kgo.NewClient(opts...)
+	if len(rows) == 0 {
+		return nil
+	}
+	if r.client == nil {
+		client, err := kgo.NewClient(slices.Concat([]kgo.Opt{
+			kgo.TransactionalID(r.session.transactionalID + "/refill"),
+		}, producerOptions(r.cfg), r.cfg.Client)...)
 		if err != nil {
 			return fmt.Errorf("kafka: %w", err)
 		}
-		r.plain = plain
+		r.client = client
 	}
+	if err := r.client.BeginTransaction(); err != nil {
+		return fmt.Errorf("kafka: begin: %w", err)
+	}
+	asking, stop := context.WithTimeoutCause(ctx, earlyLimit, errEarlyTooLong)
+	defer stop()
 	var failed firstError
 	r.session.trace.send(rows)
-	if err := r.session.publisher.sendRows(ctx, ctx, r.plain, rows, failed.note); err != nil {
-		return err
+	err := r.session.publisher.sendRows(ctx, asking, r.client, rows, failed.note)
+	return r.end(ctx, cmp.Or(err, failed.get()))
+}
+
+// end commits the transaction, or aborts it after an error of sending, which it returns.
+func (r *refiller) end(ctx context.Context, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
+	defer cancel()
+	if failed != nil {
+		failed = cmp.Or(failed, r.client.AbortBufferedRecords(ctx))
 	}
-	return failed.get()
+	// guard: a refill commits only rows that it has compared | kgo.TransactionEndTry(failed == nil) -> kgo.TryCommit
+	err := r.client.EndTransaction(ctx, kgo.TransactionEndTry(failed == nil))
+	if err != nil {
+		err = fmt.Errorf("kafka: end of a refill's transaction: %w", err)
+	}
+	return cmp.Or(failed, err)
 }

@@ -51,6 +51,8 @@ type session struct {
 	failing    *fetchFailures // the processor's
 	replay     *replayReader  // nil in a live session
 
+	transactionalID string // of kafka; set by open, and never changed
+
 	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by
 	// an attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its
 	// pitches now, not of those who had them before. So the view is swept after it.
@@ -119,7 +121,7 @@ func (s *session) open() (recordSource, error) {
 		return kgo.NewGroupTransactSession(s.options()...)
 	}
 	reader, err := newSourceReader(s.cfg, s.replay.replay.Source, s.partitions)
-	s.partitions.source = reader
+	s.partitions.source, s.transactionalID = reader, reader.transactionalID()
 	return reader, err
 }
 
@@ -448,7 +450,8 @@ func (s *session) options() []kgo.Opt {
 		// guard: deploy: a restarted processor has its name
 		opts = append(opts, kgo.InstanceID(id))
 	}
-	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
+	s.transactionalID = cfg.Group + "/" + id
+	opts = append(opts, kgo.TransactionalID(s.transactionalID))
 	return slices.Concat(opts, producerOptions(cfg), kafkaread.Unpack(), cfg.Client)
 }
 
