@@ -2,11 +2,13 @@ package consumer
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -37,6 +39,58 @@ func TestALogThatIsCutBackDuringARebalanceIsAGap(t *testing.T) {
 		require.Equal(t, before, cl.positions(), "nothing is read behind the gaps")
 		w.halt()
 		cl.waitFor("all are named", func() bool { return strings.Count(other.seen.reason("gap"), "shorter") == 3 })
+	})
+}
+
+// The log was cut back and has grown since. While the client asks the newest leader, a batch is given up, and the
+// abort makes the client forget its question.
+// guard: records of another epoch than the committed ones are compared
+func TestALogThatIsCutBackBeforeAnAbortIsAGap(t *testing.T) {
+	inVirtualTime(t, "a minute")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		s := newScorer(5)
+		var isElecting, isCut atomic.Bool
+		var asked atomic.Int64
+		cl.answerEpochs(func(_ bool, partition int32) (int64, *kerr.Error) {
+			switch {
+			case isCut.Load() && partition == 1:
+				return 4, nil
+			case isElecting.Load():
+				asked.Add(1)
+				return -1, kerr.NotLeaderForPartition
+			}
+			return 1000, nil
+		})
+		elect := func() {
+			require.NoError(t, cl.kafka.MoveTopicPartition(rawTopic, 1, cl.kafka.LeaderFor(rawTopic, 1)))
+		}
+		cl.store.Refuse = func(c schemas.Change) string { // which drops the batch once
+			if c.Version.Partition == 0 && c.Version.Offset == 7 {
+				isCut.Store(true)
+				isElecting.Store(false)
+				return "refused"
+			}
+			return ""
+		}
+		cl.produce(good(s, 21)...)
+		w := cl.start(func(c *Config) { c.CommitEvery = 20 * time.Second })
+		cl.waitCommitted()
+		before := cl.positions()
+		elect()
+		w.hang.Store(true)
+		cl.produce(good(s, 9)...)
+		cl.waitFor("partition 1 was polled", func() bool {
+			since, _ := w.seen.waiting(1)
+			return !since.IsZero() && w.waiting.Load()
+		})
+		isElecting.Store(true)
+		elect()
+		cl.waitFor("the leader is asked", func() bool { return asked.Load() > 0 })
+		cl.waitFor("the gap is named", func() bool { return w.seen.reason("gap") != "" })
+		require.Contains(t, w.seen.reason("gap"), "the next record to apply was offset 7, and its end 4")
+		require.Equal(t, before[1], cl.positions()[1], "nothing is read behind the gap")
+		w.halt()
 	})
 }
 

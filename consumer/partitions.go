@@ -46,7 +46,8 @@ type partition struct {
 	// floor is the offset that the group had committed at the assignment. A store that came back older is
 	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again.
 	// It is next where another core has judged the records up to there: see starter.useMetadata.
-	floor int64
+	floor      int64
+	floorEpoch int32 // of the log, with which it was committed; −1: not known
 
 	uncommitted bool  // the group has no offset here that counts: see commitStart
 	accepted    bool  // a person has accepted a gap here in this session
@@ -177,7 +178,7 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 		}
 		at.next, at.stored = next, max(at.stored, next)
 		if !at.isBehind() {
-			floor := map[int32]kgo.EpochOffset{id: {Epoch: -1, Offset: at.floor}}
+			floor := map[int32]kgo.EpochOffset{id: {Epoch: at.floorEpoch, Offset: at.floor}}
 			p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
 			if p.source != nil {
 				p.source.seek(id, at.floor)

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -121,6 +122,11 @@ func (p *pipeline) gather(fetches kgo.Fetches) error {
 // that has no committed offset, it commits the start there, so that a crash cannot make a restart skip it.
 func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	s := p.session
+	lost, err := s.starter.cutBelow(p.work, fetches)
+	s.lost = append(s.lost, lost...)
+	if err = cmp.Or(err, s.lossFound()); err != nil {
+		return nil, err
+	}
 	read := &poll{}
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -134,7 +140,6 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	})
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
-	var err error
 	if read.records, err = decode(p.work, p.cfg, records); err != nil {
 		return nil, err
 	}

@@ -65,8 +65,12 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 		start := kgo.NewOffset().At(found[i].next)
 		// With the epoch that the offset was committed with, the client asks the leader whether its log has
 		// been cut back since. It reports that as kgo.ErrDataLoss.
-		if at := committed[id].EpochOffset(); found[i].isOfGroup(at) && found[i].next == at.Offset {
-			start = start.WithEpoch(at.Epoch)
+		found[i].floorEpoch = -1
+		if at := committed[id].EpochOffset(); found[i].isOfGroup(at) {
+			found[i].floorEpoch = at.Epoch
+			if found[i].next == at.Offset {
+				start = start.WithEpoch(at.Epoch)
+			}
 		}
 		committed[id] = start
 		mustWake = mustWake || found[i].isBehind() || found[i].accepted
@@ -421,18 +425,13 @@ func (s *starter) cutBack(
 	}
 	return retry(ctx, s.cfg, "kafka", func() (map[int32]int64, error) {
 		ends, err := s.endsOf(ctx, asked)
-		var lost []*kgo.ErrDataLoss
-		for _, at := range asked {
-			if end := ends[at.Partition]; err == nil && 0 <= end && end < at.ConsumedTo {
-				lost = append(lost, at)
-			}
-		}
+		lost := lossesOf(asked, ends)
 		if err == nil {
 			lost, err = s.stillLost(ctx, lost)
 		}
 		cut := map[int32]int64{}
 		for _, at := range lost {
-			cut[at.Partition] = ends[at.Partition]
+			cut[at.Partition] = at.ResetTo
 		}
 		return cut, err
 	})
@@ -462,6 +461,46 @@ func (s *starter) endsOf(ctx context.Context, asked []*kgo.ErrDataLoss) (map[int
 		ends[at.Partition] = answer.EndOffset
 	}
 	return ends, nil
+}
+
+// cutBelow returns the logs that were cut back below the offset that the client goes on from after an abort,
+// or after a commit. The client compares epochs itself, when it learns of another leader. But an abort makes
+// it forget a comparison that is under way, and then nothing else shows that the records are others.
+func (s *starter) cutBelow(ctx context.Context, fetches kgo.Fetches) (lost []*kgo.ErrDataLoss, err error) {
+	committed := s.partitions.client.CommittedOffsets()[s.cfg.Topic]
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		from, ok := committed[f.Partition]
+		owned, isOwned := s.partitions.get(f.Partition)
+		if !ok || !isOwned || owned.uncommitted || len(f.Records) == 0 {
+			return
+		}
+		first := f.Records[0]
+		// guard: records of another epoch than the committed ones are compared | first.LeaderEpoch > from.Epoch -> false
+		if from.Epoch >= 0 && first.LeaderEpoch > from.Epoch && first.Offset >= from.Offset {
+			lost = append(lost, &kgo.ErrDataLoss{
+				Topic: s.cfg.Topic, Partition: f.Partition, ConsumedTo: from.Offset, ConsumedToEpoch: from.Epoch,
+			})
+		}
+	})
+	if len(lost) == 0 {
+		return nil, nil
+	}
+	asked := lost
+	return retry(ctx, s.cfg, "kafka", func() ([]*kgo.ErrDataLoss, error) {
+		ends, err := s.endsOf(ctx, asked)
+		return lossesOf(asked, ends), err
+	})
+}
+
+// lossesOf returns those that were consumed beyond the end of their epoch, with that end.
+func lossesOf(asked []*kgo.ErrDataLoss, ends map[int32]int64) (lost []*kgo.ErrDataLoss) {
+	for _, at := range asked {
+		if end, ok := ends[at.Partition]; ok && 0 <= end && end < at.ConsumedTo {
+			at.ResetTo = end
+			lost = append(lost, at)
+		}
+	}
+	return lost
 }
 
 // stillLost returns those of the losses that Kafka does not deny after lossPause.

@@ -29,24 +29,15 @@ func (cl *cluster) cutBack(to int64, partitions ...int32) *cut {
 		partitions = []int32{1}
 	}
 	c := &cut{}
-	cl.kafka.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cl.kafka.KeepControl()
-		n, truths := c.asked.Add(1), c.truths.Load()
-		resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-		for _, asked := range req.(*kmsg.OffsetForLeaderEpochRequest).Topics {
-			topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-			topic.Topic = asked.Topic
-			for _, p := range asked.Partitions {
-				at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-				at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, p.LeaderEpoch, 1000
-				if slices.Contains(partitions, p.Partition) && (truths == 0 || n <= truths) {
-					at.EndOffset = to
-				}
-				topic.Partitions = append(topic.Partitions, at)
-			}
-			resp.Topics = append(resp.Topics, topic)
+	cl.answerEpochs(func(first bool, partition int32) (end int64, err *kerr.Error) {
+		if first {
+			c.asked.Add(1)
 		}
-		return resp, nil, true
+		truths := c.truths.Load()
+		if slices.Contains(partitions, partition) && (truths == 0 || c.asked.Load() <= truths) {
+			return to, nil
+		}
+		return 1000, nil
 	})
 	fenced := map[int32]bool{} // each once
 	cl.kafka.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -71,6 +62,31 @@ func (cl *cluster) cutBack(to int64, partitions ...int32) *cut {
 		return resp, nil, len(resp.Topics) > 0
 	})
 	return c
+}
+
+// answerEpochs has the leaders answer where the log of an epoch ends. first is true once in each request.
+func (cl *cluster) answerEpochs(answer func(first bool, partition int32) (end int64, err *kerr.Error)) {
+	cl.kafka.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		first := true
+		resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		for _, asked := range req.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+			topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+			topic.Topic = asked.Topic
+			for _, p := range asked.Partitions {
+				at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+				at.Partition, at.LeaderEpoch = p.Partition, p.LeaderEpoch
+				var err *kerr.Error
+				if at.EndOffset, err = answer(first, p.Partition); err != nil {
+					at.ErrorCode = err.Code
+				}
+				first = false
+				topic.Partitions = append(topic.Partitions, at)
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
 }
 
 func TestALogThatWasCutBackAndHasGrownAgainIsAGap(t *testing.T) {
