@@ -42,8 +42,8 @@ func TestALogThatIsCutBackDuringARebalanceIsAGap(t *testing.T) {
 	})
 }
 
-// The log was cut back and has grown since. While the client asks the newest leader, a batch is given up, and the
-// abort makes the client forget its question.
+// The log was cut back and has grown since. While the client asks the newest leader, a batch is given up, and
+// the abort makes the client forget its question.
 // guard: records of another epoch than the committed ones are compared
 func TestALogThatIsCutBackBeforeAnAbortIsAGap(t *testing.T) {
 	inVirtualTime(t, "a minute")

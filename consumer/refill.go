@@ -173,9 +173,10 @@ func (r *refiller) belowFloor(
 	return records, reached, err
 }
 
-// republish sends rows in a transaction without offsets, and commits it once the store has none that is newer.
-// Until the row of a pitch is sent again, its last record in the topic may be newer than the store, from before
-// the restore. It returns errEarlyTooLong when the store did not say in time which rows have changed.
+// republish sends rows in a transaction without offsets, and commits it once the store has none that is
+// newer. Until the row of a pitch is sent again, its last record in the topic may be newer than the store,
+// from before the restore. It returns errEarlyTooLong when the store did not say in time which rows have
+// changed.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if len(rows) == 0 {
 		return nil

@@ -53,8 +53,8 @@ func (cl *cluster) writeAs(rec schemas.Record) {
 }
 
 // A refiller has stored the older version of a pitch when another processor stores and publishes the newer
-// one. Then the refiller sends its row, and dies before it has compared it. Compaction keeps the last row of a
-// pitch, and the next refiller sends none of it, because its record is superseded.
+// one. Then the refiller sends its row, and dies before it has compared it. Compaction keeps the last row of
+// a pitch, and the next refiller sends none of it, because its record is superseded.
 // guard: a refill commits only rows that it has compared
 func TestARefillThatDiesLeavesNoOlderRowLast(t *testing.T) {
 	inVirtualTime(t, "half a minute")

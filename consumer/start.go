@@ -139,7 +139,44 @@ func (s *starter) locate(
 	if err != nil {
 		return nil, err
 	}
-	return found, s.checkGaps(ctx, found, stored, start, topic.bounds, cut)
+	if err := s.checkGaps(ctx, found, stored, start, topic.bounds, cut); err != nil {
+		return nil, err
+	}
+	return found, s.forgetGone(ctx, topic)
+}
+
+// forgetGone resets the positions of partitions that a former topic had and this one has not. If the topic
+// gets more partitions later, they begin at 0. With the ID of the former topic the position of each new
+// partition would be taken for a gap. The caller has found no gap, or a person has accepted those of the new
+// topic.
+func (s *starter) forgetGone(ctx context.Context, topic *topicState) error {
+	if s.replay != nil || topic.id == "" {
+		return nil
+	}
+	stored, err := s.store.Positions(ctx, s.cfg.Topic)
+	if err != nil {
+		return err
+	}
+	var gone []schemas.Position
+	for _, id := range slices.Sorted(maps.Keys(stored)) {
+		if _, isThere := topic.bounds[id]; !isThere {
+			gone = append(gone, schemas.Position{Topic: s.cfg.Topic, Partition: id, TopicID: topic.id})
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	was, err := s.store.EnsurePositions(ctx, gone)
+	for i, p := range gone {
+		// guard: a topic with fewer partitions may grow again without a gap | err == nil && was[i].TopicID != topic.id -> false
+		if err == nil && was[i].TopicID != topic.id {
+			p.FormerNextOffset = max(was[i].FormerNextOffset, was[i].NextOffset)
+			s.cfg.Log.Warn("forgetting the position of a partition that the topic has no more",
+				"partition", p.Partition, "offset", was[i].NextOffset)
+			err = s.store.SetPosition(ctx, p)
+		}
+	}
+	return err
 }
 
 // useMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor

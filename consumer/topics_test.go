@@ -112,6 +112,44 @@ func TestATopicCreatedAnewIsAGapWhateverItsOffsets(t *testing.T) {
 	}
 }
 
+// The topic is created anew with one partition, and gets more of them later: some that the former topic had,
+// and one that it had not.
+// guard: a topic with fewer partitions may grow again without a gap
+func TestATopicWithFewerPartitionsGrowsAgainWithoutAGap(t *testing.T) {
+	inVirtualTime(t, "half a minute")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		s := newScorer(5)
+		cl.produce(good(s, 21)...)
+		cl.process()
+		cl.recreate(rawTopic, 1)
+		first := good(s, 3)
+		for i := range first {
+			first[i].Partition = 0
+		}
+		cl.produce(first...)
+		w := cl.start(acceptGap)
+		cl.waitApplied()
+		w.halt()
+		_, err := kadm.NewClient(cl.client).UpdatePartitions(t.Context(), partitionCount+1, rawTopic)
+		require.NoError(t, err)
+		cl.renewClient()
+		more := good(s, 30)
+		for i := range more {
+			more[i].Partition = int32(i % (partitionCount + 1))
+		}
+		cl.produce(more...)
+		w = cl.start()
+		cl.waitFor("the new partitions are read, or a gap is named", func() bool {
+			return w.seen.reason("gap") != "" || cl.lag() == 0
+		})
+		require.Empty(t, w.seen.reason("gap"))
+		w.halt()
+		cl.requireRows()
+		require.Equal(t, int64(7), cl.storedPosition(1).FormerNextOffset)
+	})
+}
+
 // No record comes after a gap was accepted. The group has its new start all the same.
 // guard: a gap that was accepted is committed
 func TestAnAcceptedGapIsCommittedBeforeTheFirstRecord(t *testing.T) {
