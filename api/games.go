@@ -112,38 +112,30 @@ func summary(g schemas.PlayedGame) GameSummary {
 // a feed that invents them must not make answers that grow without end.
 const gamePlayers = 100
 
-// wholeGame is everything that is read of a game. It has one batter and one pitcher more than are shown,
-// where there are so many.
-type wholeGame struct {
-	game     *schemas.PlayedGame
-	batters  []schemas.PlayerState
-	pitchers []schemas.PlayerState
-	pitches  []schemas.StoredRow
-}
-
 // loadGame returns a game, nil if it has no current row.
 func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error) {
-	read := func(ctx context.Context, s Store) (w wholeGame, err error) {
-		err = w.read(ctx, s, gamePK)
-		return w, err
+	read := func(ctx context.Context, s Store) (*schemas.WholeGame, error) {
+		// One player more than are shown says that there are more.
+		return s.Game(ctx, gamePK, gamePlayers+1, lastPitches)
 	}
 	whole, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, read)
-	if err != nil || whole.game == nil {
+	if err != nil || whole == nil {
 		return nil, err
 	}
-	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}, Pitchers: []GamePitcher{}}
-	g.LastPitches = a.names.pitches(whole.pitches)
+	g := &Game{GameSummary: summary(whole.Game), Batters: []GameBatter{}, Pitchers: []GamePitcher{}}
+	g.LastPitches = a.names.pitches(whole.Pitches)
 	g.Condition = condition
-	g.cover(whole.game.Last, whole.game.UpdatedAt)
-	whole.batters, g.MoreBatters = cutPlayers(whole.batters)
-	whole.pitchers, g.MorePitchers = cutPlayers(whole.pitchers)
-	for i := range whole.pitchers {
-		g.Pitchers = append(g.Pitchers, a.names.pitcherLine(&whole.pitchers[i]))
-		g.coverState(&whole.pitchers[i])
+	g.cover(whole.Game.Last, whole.Game.UpdatedAt)
+	var batters, pitchers []schemas.PlayerState
+	batters, g.MoreBatters = cutPlayers(whole.Batters)
+	pitchers, g.MorePitchers = cutPlayers(whole.Pitchers)
+	for i := range pitchers {
+		g.Pitchers = append(g.Pitchers, a.names.pitcherLine(&pitchers[i]))
+		g.coverState(&pitchers[i])
 	}
-	for i := range whole.batters {
-		g.Batters = append(g.Batters, a.names.line(&whole.batters[i]))
-		g.coverState(&whole.batters[i])
+	for i := range batters {
+		g.Batters = append(g.Batters, a.names.line(&batters[i]))
+		g.coverState(&batters[i])
 	}
 	return g, nil
 }
@@ -151,22 +143,6 @@ func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error
 func cutPlayers(states []schemas.PlayerState) (shown []schemas.PlayerState, more bool) {
 	// guard: api: a game shows so many players, and no more | min(len(states), gamePlayers) -> len(states)
 	return states[:min(len(states), gamePlayers)], len(states) > gamePlayers
-}
-
-// read reads everything of a game; game is nil if it has no current row.
-func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err error) {
-	w.game, err = store.Game(ctx, gamePK)
-	if err != nil || w.game == nil {
-		return err
-	}
-	if w.batters, err = store.GameStates(ctx, schemas.Batter, gamePK, gamePlayers+1); err != nil {
-		return err
-	}
-	if w.pitchers, err = store.GameStates(ctx, schemas.Pitcher, gamePK, gamePlayers+1); err != nil {
-		return err
-	}
-	w.pitches, err = store.GamePitches(ctx, gamePK, nil, lastPitches)
-	return err
 }
 
 func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {

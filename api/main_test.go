@@ -187,20 +187,6 @@ func (s fakeStore) States(ctx context.Context, keys []schemas.PlayerKey) ([]*sch
 	return pick(s.store, keys), s.ask(ctx, "States")
 }
 
-func (s fakeStore) GameStates(
-	ctx context.Context, side schemas.Side, game string, limit int,
-) (out []schemas.PlayerState, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, st := range s.store {
-		if k.GamePK == game && k.Side == side {
-			out = append(out, st)
-		}
-	}
-	slices.SortFunc(out, func(a, b schemas.PlayerState) int { return cmp.Compare(a.PlayerID, b.PlayerID) })
-	return out[:min(limit, len(out))], s.ask(ctx, "GameStates")
-}
-
 func (s fakeStore) PlayerGames(
 	ctx context.Context, key schemas.PlayerKey, after *schemas.SplitCursor, limit int,
 ) (out []schemas.PlayerState, err error) {
@@ -267,15 +253,30 @@ func (s fakeStore) Games(ctx context.Context, q schemas.GameQuery) ([]schemas.Pl
 	return games[:min(q.Limit, len(games))], s.ask(ctx, "Games")
 }
 
-func (s fakeStore) Game(ctx context.Context, game string) (*schemas.PlayedGame, error) {
+func (s fakeStore) Game(
+	ctx context.Context, game string, players, pitches int,
+) (*schemas.WholeGame, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, g := range s.games {
-		if g.GamePK == game {
-			return &g, s.ask(ctx, "Game")
+	err := s.ask(ctx, "Game")
+	i := slices.IndexFunc(s.games, func(g schemas.PlayedGame) bool { return g.GamePK == game })
+	if i < 0 {
+		return nil, err
+	}
+	whole := schemas.WholeGame{Game: s.games[i]}
+	for k, st := range s.store {
+		if k.GamePK == game {
+			of := whole.PlayersOf(k.Side)
+			*of = append(*of, st)
 		}
 	}
-	return nil, s.ask(ctx, "Game")
+	for _, side := range schemas.Sides {
+		of := whole.PlayersOf(side)
+		slices.SortFunc(*of, func(a, b schemas.PlayerState) int { return cmp.Compare(a.PlayerID, b.PlayerID) })
+		*of = (*of)[:min(players, len(*of))]
+	}
+	whole.Pitches = s.pitchesOf(game, nil, pitches)
+	return &whole, err
 }
 
 func (s fakeStore) GameVersions(ctx context.Context, games []string) ([]string, error) {
@@ -338,12 +339,18 @@ func (s fakeStore) GamePitches(
 ) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.pitchesOf(game, after, limit), s.ask(ctx, "GamePitches")
+}
+
+func (s fakeStore) pitchesOf(
+	game string, after *schemas.PitchCursor, limit int,
+) (out []schemas.StoredRow) {
 	for _, r := range s.rows {
 		if string(r.GamePK) == game && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
 			out = append(out, r)
 		}
 	}
-	return complete(out), s.ask(ctx, "GamePitches")
+	return complete(out)
 }
 
 func (s fakeStore) FindPitches(

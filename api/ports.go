@@ -24,8 +24,6 @@ type Store interface {
 	Pulse(ctx context.Context) (schemas.Pulse, error)
 	Works(ctx context.Context) (map[string]schemas.Work, error)
 	States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error)
-	// GameStates returns the players of a side in a game, sorted by id.
-	GameStates(ctx context.Context, side schemas.Side, gamePK string, limit int) ([]schemas.PlayerState, error)
 	// PlayerGames returns a player's games, the newest first, from behind the cursor on.
 	PlayerGames(
 		ctx context.Context, key schemas.PlayerKey, after *schemas.SplitCursor, limit int,
@@ -36,7 +34,9 @@ type Store interface {
 	Splits(ctx context.Context, q schemas.SplitQuery) (schemas.Splits, error)
 	// Games returns games, those with the newest pitch first.
 	Games(ctx context.Context, q schemas.GameQuery) ([]schemas.PlayedGame, error)
-	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
+	// Game returns a game with at most so many of its batters, as many of its pitchers, and so many of its
+	// newest pitches, all as of one moment.
+	Game(ctx context.Context, gamePK string, players, pitches int) (*schemas.WholeGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where
 	// it has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)

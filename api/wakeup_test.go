@@ -50,8 +50,10 @@ func (s failingStore) States(ctx context.Context, keys []schemas.PlayerKey) ([]*
 	return found, err
 }
 
-func (s failingStore) Game(ctx context.Context, game string) (*schemas.PlayedGame, error) {
-	found, err := s.fakeStore.Game(ctx, game)
+func (s failingStore) Game(
+	ctx context.Context, game string, players, pitches int,
+) (*schemas.WholeGame, error) {
+	found, err := s.fakeStore.Game(ctx, game, players, pitches)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if failed := take(&s.f.game); failed != nil {

@@ -104,6 +104,21 @@ type PlayedGame struct {
 	StreamLast TimeMS
 }
 
+// WholeGame is a game with its players, sorted by id, and its newest pitches, the newest first.
+type WholeGame struct {
+	Game              PlayedGame
+	Batters, Pitchers []PlayerState
+	Pitches           []StoredRow
+}
+
+// PlayersOf returns where the players of a side are.
+func (w *WholeGame) PlayersOf(side Side) *[]PlayerState {
+	if side == Pitcher {
+		return &w.Pitchers
+	}
+	return &w.Batters
+}
+
 // GameQuery asks for games: the one with the newest pitch first, then that with the greater game_pk.
 type GameQuery struct {
 	Date  Text         // only of this date, YYYY-MM-DD; "": of any

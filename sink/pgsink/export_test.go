@@ -29,7 +29,7 @@ func thrown(n byte, batter, pitcher, team int64, date schemas.Text) schemas.Chan
 }
 
 // Rows written after the snapshot are not in the export. An error of the caller ends the rows.
-// guard: export: all of one moment
+// guard: postgres: a snapshot is of one moment
 func TestExportIsOfOneMoment(t *testing.T) {
 	s := open(t)
 	put := func(c ...schemas.Change) {
@@ -152,13 +152,48 @@ func TestAGameIsWhatMostOfItsPitchesSay(t *testing.T) {
 	read, err := pgread.Open(s.DB().Config)
 	require.NoError(t, err)
 	t.Cleanup(read.Close)
-	game, err := read.Game(t.Context(), "g")
+	whole, err := read.Game(t.Context(), "g", 1, 1)
 	require.NoError(t, err)
+	game := &whole.Game
 	games, err := read.Games(t.Context(), schemas.GameQuery{Limit: 1})
 	require.NoError(t, err)
 	require.Equal(t, *game, games[0])
 	require.Equal(t, []any{schemas.Text("A Park"), schemas.Text("2024-04-01")}, []any{game.Venue, game.GameDate})
 	require.Equal(t, game.Last, game.StreamLast)
+}
+
+// A batter changes between the statement that counts the pitches and the one that reads the batters.
+//
+// guard: postgres: a snapshot is of one moment
+func TestAGameIsReadAsOfOneMoment(t *testing.T) {
+	s := open(t)
+	c := thrown(1, 1, 9, 5, "2024-04-01")
+	c.Row.GamePK = "g"
+	_, err := s.Apply(t.Context(), sinktest.BatchOf(c))
+	require.NoError(t, err)
+	read, err := pgread.Open(s.DB().Config)
+	require.NoError(t, err)
+	t.Cleanup(read.Close)
+	before, err := read.Game(t.Context(), "g", 9, 9) // which also prepares the statements
+	require.NoError(t, err)
+	require.Len(t, before.Batters, 1)
+
+	tx, err := raw(t, s).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE batter_game_totals IN ACCESS EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `UPDATE batter_game_totals SET pitches = pitches + 1`)
+	require.NoError(t, err)
+	commit := func() { require.NoError(t, tx.Commit(t.Context())) }
+	var meanwhile *schemas.WholeGame
+	waits(t, s, "relation", commit, func() (err error) {
+		meanwhile, err = read.Game(t.Context(), "g", 9, 9)
+		return err
+	})
+	require.Equal(t, before, meanwhile)
+	after, err := read.Game(t.Context(), "g", 9, 9)
+	require.NoError(t, err)
+	require.NotEqual(t, before, after)
 }
 
 func TestTheDimensionsHaveTheColumnsOfTheDictionary(t *testing.T) {

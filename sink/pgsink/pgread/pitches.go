@@ -115,16 +115,21 @@ func (r *Reader) GamePitches(
 func (r *Reader) pitchesBehind(
 	ctx context.Context, condition string, arg any, after *schemas.PitchCursor, limit int,
 ) ([]schemas.StoredRow, error) {
-	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
 	if after == nil {
-		return r.rows(ctx, `WHERE `+condition+order, arg, limit)
+		return r.rows(ctx, `WHERE `+condition+newestFirst, arg, limit)
 	}
-	return r.rows(ctx, `WHERE `+condition+` AND (event_time, pitch_id) < ($3, $4)`+order,
+	return r.rows(ctx, `WHERE `+condition+` AND (event_time, pitch_id) < ($3, $4)`+newestFirst,
 		arg, limit, after.EventTime.Time(), [16]byte(after.PitchID))
 }
 
+const newestFirst = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
+
+func sqlRows(where string) string {
+	return `SELECT ` + pg.RowColumns + ` FROM {schema}.pitches ` + where
+}
+
 func (r *Reader) rows(ctx context.Context, where string, args ...any) ([]schemas.StoredRow, error) {
-	return collect(ctx, r, "pitches", pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches `+where, args...)
+	return collect(ctx, r, "pitches", pg.ScanRow, sqlRows(where), args...)
 }
 
 // Swings returns the newest swings of each of the batters, the newest first of each.
@@ -244,15 +249,41 @@ func gamesStatement(named string, q schemas.GameQuery, args ...any) (string, []a
 
 // countGames returns those of the games that have a current row, the one with the newest pitch first.
 func (r *Reader) countGames(ctx context.Context, games []string) ([]schemas.PlayedGame, error) {
-	return collect(ctx, r, "games", scanGame, `
-		SELECT g.* FROM unnest($1::text[]) AS named(game_pk) CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
-			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = named.game_pk GROUP BY p.game_pk) g
-		ORDER BY g.last DESC, g.game_pk COLLATE "C" DESC`, games)
+	return collect(ctx, r, "games", scanGame, sqlGames, games)
 }
 
-// Game returns one game, nil if no row of it is current.
-func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error) {
-	return first(r.countGames(ctx, []string{gamePK}))
+const sqlGames = `
+		SELECT g.* FROM unnest($1::text[]) AS named(game_pk) CROSS JOIN LATERAL (SELECT ` + gameColumns + ` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = named.game_pk GROUP BY p.game_pk) g
+		ORDER BY g.last DESC, g.game_pk COLLATE "C" DESC`
+
+// Game returns a game, all of it as of one moment: at most so many of its batters, as many of its pitchers,
+// and so many of its newest pitches. It returns nil if no row of the game is current.
+func (r *Reader) Game(
+	ctx context.Context, gamePK string, players, pitches int,
+) (*schemas.WholeGame, error) {
+	var games []schemas.PlayedGame
+	var whole schemas.WholeGame
+	b := &pgx.Batch{}
+	queue(b, &games, scanGame, sqlGames, []string{gamePK})
+	for _, side := range schemas.Sides {
+		queue(b, whole.PlayersOf(side), scanState(side), ofSide(side, `
+			SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE game_pk = $1 ORDER BY {side}_id LIMIT $2`), gamePK, players)
+	}
+	queue(b, &whole.Pitches, pg.ScanRow, sqlRows(`WHERE game_pk = $1`+newestFirst), gamePK, pitches)
+	if err := r.db.RunInSnapshot(ctx, b); err != nil || len(games) == 0 {
+		return nil, pg.Wrap("games", err)
+	}
+	whole.Game = games[0]
+	return &whole, nil
+}
+
+// queue reads the rows of a statement into found.
+func queue[T any](b *pgx.Batch, found *[]T, scan pgx.RowToFunc[T], sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*found, err = pgx.CollectRows(rows, scan)
+		return err
+	})
 }
 
 // GameVersions returns a text for each of the games, in their order, that is another one after each change of

@@ -202,14 +202,6 @@ func (r *Reader) PlayerGames(
 		ORDER BY (last_pitch->>'event_time')::timestamptz DESC, game_pk DESC LIMIT $2`), args...)
 }
 
-// GameStates returns the players of a side in a game, sorted by id.
-func (r *Reader) GameStates(
-	ctx context.Context, side schemas.Side, gamePK string, limit int,
-) ([]schemas.PlayerState, error) {
-	return collect(ctx, r, side.String()+"s", scanState(side), ofSide(side,
-		`SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE game_pk = $1 ORDER BY {side}_id LIMIT $2`), gamePK, limit)
-}
-
 // Leaders returns the players that the filter chooses with the highest values of its statistic, then by id
 // and game. A batter counts with at least so many swings, a pitcher with so many pitches. Players without a
 // value are left out. With a game or a date, each is a player in one game, of two games of a date the better

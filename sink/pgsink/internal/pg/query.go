@@ -56,15 +56,28 @@ func Rollback(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
+// beginSnapshot starts a transaction that cannot write and sees everything as of one moment.
+//
+// guard: postgres: a snapshot is of one moment | repeatable read -> read committed
+const beginSnapshot = "begin isolation level repeatable read read only"
+
 // Run runs the statements of b in a transaction of their own, in one round trip.
-func (db *DB) Run(ctx context.Context, b *pgx.Batch) error {
+func (db *DB) Run(ctx context.Context, b *pgx.Batch) error { return db.run(ctx, db.begin, b) }
+
+// RunInSnapshot is Run for statements that read, and see everything as of one moment.
+func (db *DB) RunInSnapshot(ctx context.Context, b *pgx.Batch) error {
+	return db.run(ctx, beginSnapshot, b)
+}
+
+func (db *DB) run(ctx context.Context, begin string, b *pgx.Batch) error {
 	conn, err := db.Pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
 	all := &pgx.Batch{}
-	db.Begin(all)
+	all.Queue(begin)
+	all.Queue(db.settings)
 	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
 	all.Queue("commit")
 	if err = db.Send(ctx, conn.Conn(), all); err != nil {
@@ -133,8 +146,7 @@ func (db *DB) InSnapshot(ctx context.Context, f func(*Tx) error) error {
 // Snapshot starts a transaction that cannot write and sees everything as of one moment. The caller must call
 // end.
 func (db *DB) Snapshot(ctx context.Context) (tx *Tx, end func(), err error) {
-	// guard: export: all of one moment | repeatable read -> read committed
-	return db.start(ctx, "begin isolation level repeatable read read only")
+	return db.start(ctx, beginSnapshot)
 }
 
 // start starts a transaction. end rolls it back, unless it was committed.
