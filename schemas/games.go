@@ -12,7 +12,7 @@ type GameFacts struct {
 	StartsAt   Opt[TimeMS] `json:"starts_at"`
 	// Status is what the file says of it, as Final, Scheduled, Postponed or Cancelled.
 	Status Text   `json:"status,omitempty"`
-	AsOf   TimeMS `json:"-"` // older facts change nothing
+	AsOf   TimeMS `json:"-"` // an older fact changes nothing
 	// IsDue reports whether pitches of it should be there: it was not called off, and has begun. Only the
 	// schedule of the store has it.
 	IsDue bool `json:"-"`

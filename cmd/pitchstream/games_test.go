@@ -80,6 +80,24 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.EqualValues(t, "2024-07-04", game.Game.GameDate, "what the feed lacks stays")
 	require.Zero(t, load(schedule).Changed, "older than the feed, or the same")
 
+	whole := func(at, venue, home string) string {
+		path := filepath.Join(dir, "whole"+at)
+		text := `{"gamePk":997,"metaData":{"timeStamp":"` + at + `"},"gameData":{"venue":{"name":"` + venue + `"},"teams":{"home":{"name":"` + home + `"}}}}`
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	load(whole("20240704_230000", "", "The Newest"))
+	load(whole("20240704_210000", "An Old Park", "An Old Team"))
+	load(whole("20240704_220000", "A Newer Park", ""))
+	r = load(whole("20240704_200000", "The Oldest Park", "The Oldest Team"))
+	require.Equal(t, []int64{1, 0, 1}, []int64{r.Games, r.Changed, r.Older})
+	conn, err := pgx.Connect(t.Context(), l.url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	var venue, home string
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT venue, home_team FROM pitchstream.games WHERE game_pk = '997'`).Scan(&venue, &home))
+	require.Equal(t, []string{"A Newer Park", "The Newest"}, []string{venue, home}, "each fact is the newest that a file has")
+
 	status, out, errs := runCLI(t, "games", "missing", url)
 	require.Equal(t, exitFailed, status, errs)
 	require.Equal(t, []string{"2024-07-05  999  – at –  –", "1 game of the schedule without a pitch"}, strings.Split(strings.TrimSpace(out), "\n"))
@@ -99,10 +117,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 		due[string(g.GamePK)] = g.IsDue
 	}
 	require.Equal(t, map[string]bool{pk: true, "998": false, "999": false}, due)
-	var date, home string
-	conn, err := pgx.Connect(t.Context(), l.url)
-	require.NoError(t, err)
-	defer conn.Close(t.Context())
+	var date string
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT game_date::text, home_team FROM pitchstream.dim_game WHERE game_pk = $1`, pk).
 		Scan(&date, &home))
 	require.Equal(t, []string{"2024-07-04", "Boston Red Sox"}, []string{date, home})

@@ -7,8 +7,8 @@
 //
 // The facts are stored apart from the pitches: a game may be known before its first pitch. Those of a feed
 // have the time of its time code, those of any other file the time when it is loaded. Within one file
-// a fact that the newest record of a game lacks is taken from an older one. A stored game has one time: newer
-// facts replace its facts one by one, and older ones change nothing, not even where it lacks a fact.
+// a fact that the newest record of a game lacks is taken from an older one. Each stored fact has its time, so that
+// files may come in any order: an older fact replaces none, and is taken where the game lacks it.
 package games
 
 import (
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // Report counts the games of the files. Changed were added or have another fact; Older were not written,
-// because newer facts are stored.
+// because all that they say is older than what is stored.
 type Report struct {
 	Games   int64 `json:"games"`
 	Changed int64 `json:"changed"`

@@ -2,6 +2,7 @@ package pgbooks
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,9 +16,9 @@ type Games struct{ db *pg.DB }
 // NewGames makes Games over a pool that its caller closes.
 func NewGames(db *pg.DB) Games { return Games{db} }
 
-// Set adds games, and changes those of which other facts are known, in one statement. Facts older than the
-// stored ones change nothing, and a fact that is missing leaves the stored one. The list must hold each game
-// once. It returns how many it added or changed, and how many were older.
+// Set adds games, and changes those of which other facts are known, in one statement. A fact older than the
+// stored one changes nothing, and one that is missing leaves the stored one. The list must hold each game
+// once. It returns how many it added or changed, and of how many all facts were older.
 func (b Games) Set(
 	ctx context.Context, games []schemas.GameFacts, source string,
 ) (changed, older int64, err error) {
@@ -34,29 +35,7 @@ func (b Games) Set(
 		return schemas.Map(games, func(g schemas.GameFacts) string { return string(of(g)) })
 	}
 	var taken int64
-	err = pg.ScanOne(ctx, b.db, []any{&changed, &taken}, `
-		WITH done AS (
-			INSERT INTO {schema}.games (game_pk, game_date, venue, home_team, away_team, home_team_id, away_team_id, starts_at, as_of, source, status)
-			SELECT pk, nullif(day, '')::date, nullif(venue, ''), nullif(home, ''), nullif(away, ''), home_id, away_id,
-				to_timestamp(starts / 1000.0), to_timestamp(as_of / 1000.0), $10, nullif(status, '')
-			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $11::text[])
-				AS f(pk, day, venue, home, away, home_id, away_id, starts, as_of, status)
-			ORDER BY pk -- two loads lock in one order
-			ON CONFLICT (game_pk) DO UPDATE SET
-				game_date = coalesce(excluded.game_date, games.game_date), venue = coalesce(excluded.venue, games.venue),
-				home_team = coalesce(excluded.home_team, games.home_team), away_team = coalesce(excluded.away_team, games.away_team),
-				home_team_id = coalesce(excluded.home_team_id, games.home_team_id), away_team_id = coalesce(excluded.away_team_id, games.away_team_id),
-				starts_at = coalesce(excluded.starts_at, games.starts_at), as_of = excluded.as_of, source = excluded.source,
-				status = coalesce(excluded.status, games.status),
-				updated_at = CASE WHEN (games.game_date, games.venue, games.home_team, games.away_team, games.home_team_id, games.away_team_id, games.starts_at, games.status)
-					IS DISTINCT FROM (coalesce(excluded.game_date, games.game_date), coalesce(excluded.venue, games.venue),
-						coalesce(excluded.home_team, games.home_team), coalesce(excluded.away_team, games.away_team),
-						coalesce(excluded.home_team_id, games.home_team_id), coalesce(excluded.away_team_id, games.away_team_id),
-						coalesce(excluded.starts_at, games.starts_at), coalesce(excluded.status, games.status)) THEN now() ELSE games.updated_at END
-			-- guard: games: older facts change nothing | WHERE games.as_of <= excluded.as_of -> WHERE true
-			WHERE games.as_of <= excluded.as_of
-			RETURNING updated_at = now() AS changed)
-		SELECT count(*) FILTER (WHERE changed), count(*) FROM done`,
+	err = pg.ScanOne(ctx, b.db, []any{&changed, &taken}, sqlSetGames,
 		texts(func(g schemas.GameFacts) schemas.Text { return g.GamePK }),
 		texts(func(g schemas.GameFacts) schemas.Text { return g.GameDate }),
 		texts(func(g schemas.GameFacts) schemas.Text { return g.Venue }),
@@ -66,6 +45,48 @@ func (b Games) Set(
 		texts(func(g schemas.GameFacts) schemas.Text { return g.Status }))
 	return changed, int64(n) - taken, pg.Wrap("games", err)
 }
+
+// gameFacts are the columns of what files say of a game.
+var gameFacts = []string{
+	"game_date", "venue", "home_team", "away_team", "home_team_id", "away_team_id", "starts_at", "status",
+}
+
+// ofEach writes a text for each of gameFacts in place of {fact}, and joins them.
+func ofEach(separator, text string) string {
+	return strings.Join(schemas.Map(gameFacts, func(fact string) string {
+		return strings.ReplaceAll(text, "{fact}", fact)
+	}), separator)
+}
+
+// storedAsOf is of when the stored fact is. isNewer says whether the file's fact replaces it.
+const (
+	storedAsOf = `coalesce((games.facts_as_of->>'{fact}')::timestamptz, games.as_of)`
+	// guard: games: older facts change nothing | <= excluded.as_of)) -> IS NOT NULL))
+	isNewer = `(excluded.{fact} IS NOT NULL AND (games.{fact} IS NULL OR ` + storedAsOf + ` <= excluded.as_of))`
+)
+
+var sqlSetGames = `
+	WITH done AS (
+		INSERT INTO {schema}.games (game_pk, ` + ofEach(", ", `{fact}`) + `, as_of, source, facts_as_of)
+		SELECT pk, ` + ofEach(", ", `{fact}`) + `, as_of, $10,
+			jsonb_strip_nulls(jsonb_build_object(` + ofEach(", ", `'{fact}', CASE WHEN {fact} IS NOT NULL THEN as_of END`) + `))
+		FROM (SELECT pk, nullif(day, '')::date AS game_date, nullif(place, '') AS venue, nullif(home, '') AS home_team,
+				nullif(away, '') AS away_team, home_team_id, away_team_id, to_timestamp(starts / 1000.0) AS starts_at,
+				to_timestamp(made / 1000.0) AS as_of, nullif(said, '') AS status
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $11::text[])
+				AS f(pk, day, place, home, away, home_team_id, away_team_id, starts, made, said)) given
+		ORDER BY pk -- two loads lock in one order
+		ON CONFLICT (game_pk) DO UPDATE SET
+			` + ofEach(", ", `{fact} = CASE WHEN `+isNewer+` THEN excluded.{fact} ELSE games.{fact} END`) + `,
+			facts_as_of = jsonb_strip_nulls(jsonb_build_object(` + ofEach(", ",
+	`'{fact}', CASE WHEN `+isNewer+` THEN excluded.as_of WHEN games.{fact} IS NOT NULL THEN `+storedAsOf+` END`) + `)),
+			as_of = greatest(games.as_of, excluded.as_of),
+			source = CASE WHEN games.as_of <= excluded.as_of THEN excluded.source ELSE games.source END,
+			updated_at = CASE WHEN ` + ofEach(" OR ", isNewer+` AND games.{fact} IS DISTINCT FROM excluded.{fact}`) + `
+				THEN now() ELSE games.updated_at END
+		WHERE games.as_of <= excluded.as_of OR ` + ofEach(" OR ", isNewer) + `
+		RETURNING updated_at = now() AS changed)
+	SELECT count(*) FILTER (WHERE changed), count(*) FROM done`
 
 func pointer(o schemas.Opt[int64]) *int64 {
 	if !o.Present {
