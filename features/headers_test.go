@@ -1,9 +1,14 @@
 package features
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -208,5 +213,25 @@ func TestEventTime(t *testing.T) {
 		if got := len(change.Row.Issues) == 1 && change.Row.Issues[0] == "event_time:type"; got != bad {
 			t.Errorf("%q: issues %v", header, change.Row.Issues)
 		}
+	}
+}
+
+// Headers that the core reads are kept where there is no room for all.
+func TestEveryHeaderThatIsReadIsKnownAsRead(t *testing.T) {
+	for _, file := range []string{"../schemas/record.go", "../schemas/deadletter.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		ast.Inspect(f, func(n ast.Node) bool {
+			l, ok := n.(*ast.BasicLit)
+			if !ok || l.Kind != token.STRING {
+				return true
+			}
+			name, err := strconv.Unquote(l.Value)
+			require.NoError(t, err)
+			var h headers
+			isRead := h.slot(name) != nil || name == schemas.HeaderTraceparent
+			require.Equal(t, isRead, schemas.IsRead(name), name)
+			return true
+		})
 	}
 }

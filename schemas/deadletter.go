@@ -56,6 +56,7 @@ const (
 	HeaderDLQTruncated       = "dlq.truncated"
 	HeaderDLQValueBytes      = "dlq.value.bytes"
 	HeaderDLQValueSHA256     = "dlq.value.sha256"
+	HeaderDLQKeyBytes        = "dlq.key.bytes"
 
 	HeaderConnectTopic     = "__connect.errors.topic"
 	HeaderConnectPartition = "__connect.errors.partition"

@@ -99,7 +99,7 @@ func TestLetterSchemaHasTheNames(t *testing.T) {
 // optionalHeaders are not in every dead letter.
 var optionalHeaders = []string{
 	schemas.HeaderDLQHeadersDropped, schemas.HeaderDLQTruncated, schemas.HeaderDLQValueBytes,
-	schemas.HeaderDLQValueSHA256,
+	schemas.HeaderDLQValueSHA256, schemas.HeaderDLQKeyBytes,
 }
 
 // letterHeaders returns the names of a dead letter's headers, from the constants of letter.go.

@@ -18,14 +18,17 @@ type Record struct {
 	Key     []byte // nil if the record has none
 	Headers []Header
 	Value   []byte // nil for a tombstone
-	// Cut is not nil if Value is only the beginning of the record's value.
+	// Cut is not nil if the record is not whole: its value or key is only a beginning, or headers are
+	// missing.
 	Cut *Cut
 }
 
-// Cut describes a value of which only the beginning is at hand.
+// Cut describes a record of which a part is at hand.
 type Cut struct {
-	Bytes  int64 // of the whole value
-	SHA256 [32]byte
+	Bytes    int64 // of the whole value
+	SHA256   [32]byte
+	KeyBytes int64 // of the whole key; 0: Key is whole
+	Headers  int64 // how many are missing, or are only a beginning
 }
 
 // DescribeWhole sets Cut from Value, which the caller is about to cut. It leaves the Cut of a value that is
@@ -65,6 +68,18 @@ const (
 	HeaderZoneTop       = "zone_top_ft"
 	HeaderZoneBottom    = "zone_bottom_ft"
 )
+
+// IsRead reports whether the core reads a header. Without it the record would have another meaning.
+func IsRead(header string) bool {
+	switch header {
+	case HeaderGamePK, HeaderGameDate, HeaderVenue, HeaderEventTime, HeaderRevision, HeaderOp, HeaderPitchID,
+		HeaderBatterID, HeaderPitcherID, HeaderTeamID, HeaderAtBatNumber, HeaderPitchNumber, HeaderBatterSide,
+		HeaderPitcherHand, HeaderSchemaVersion, HeaderZoneTop, HeaderZoneBottom, HeaderTraceparent,
+		HeaderDLQOriginTopic, HeaderDLQOriginPartition, HeaderDLQOriginOffset, HeaderDLQOriginTimestamp:
+		return true
+	}
+	return false
+}
 
 // Op is what a record asks for.
 type Op uint8

@@ -37,6 +37,30 @@ func TestARecordComesBackByteForByte(t *testing.T) {
 	}
 }
 
+// The batch is not unpacked whole, as it is too large for that.
+// guard: archive: long keys and headers are archived whole
+func TestLongKeysOfALargeBatchComeBackByteForByte(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ProducerBatchMaxBytes(64<<20),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	require.NoError(t, err)
+	defer client.Close()
+	r := &kgo.Record{
+		Topic: "pitches.raw", Key: bytes.Repeat([]byte("key"), 10_000), Value: bytes.Repeat([]byte(" "), 33<<20),
+	}
+	for i := range 20 {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: fmt.Sprint(i), Value: bytes.Repeat([]byte("h"), 20_000)})
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	store := folderStore(t)
+	archiveOnce(t, cluster, store, 64<<10)
+	got := archived(t, cluster, store)[r.Partition]
+	require.Len(t, got, 1)
+	require.Nil(t, got[0].Cut)
+	require.Equal(t, r.Key, got[0].Key)
+	require.Equal(t, r.Headers, kafkaread.Headers(got[0].Headers))
+}
+
 // odd returns records whose parts are of every kind that Kafka allows.
 func odd() []*kgo.Record {
 	binary := []byte{0, 1, 0xff, '"', '\\', 0xe2, 0x80, 0xa8}

@@ -33,9 +33,11 @@ type line struct {
 	Key         *string  `json:"key,omitempty"`
 	KeyBase64   *[]byte  `json:"key_base64,omitempty"`
 	Headers     []header `json:"headers,omitempty"`
-	// SizeBytes and Hash are of the whole value, where only the beginning of it is here.
+	// SizeBytes and Hash are of the whole value, where only a part of the record is here.
 	SizeBytes   int64   `json:"size_bytes,omitempty"`
 	Hash        []byte  `json:"sha256,omitempty"`
+	KeyBytes    int64   `json:"key_bytes,omitempty"`   // of the whole key, where only its beginning is here
+	HeadersCut  int64   `json:"headers_cut,omitempty"` // headers that are missing, or only a beginning
 	Value       *string `json:"value,omitempty"`
 	ValueBase64 *[]byte `json:"value_base64,omitempty"` // null: the record has no value
 }
@@ -100,6 +102,7 @@ func lineOf(r *schemas.Record) line {
 	}
 	if r.Cut != nil {
 		l.SizeBytes, l.Hash = r.Cut.Bytes, r.Cut.SHA256[:]
+		l.KeyBytes, l.HeadersCut = r.Cut.KeyBytes, r.Cut.Headers
 	}
 	return l
 }
@@ -116,7 +119,7 @@ func (l *line) record() schemas.Record {
 		r.Headers = append(r.Headers, schemas.Header{Key: h.Key, Value: bytesOf(h.Value, h.ValueBase64)})
 	}
 	if l.Hash != nil {
-		r.Cut = &schemas.Cut{Bytes: l.SizeBytes}
+		r.Cut = &schemas.Cut{Bytes: l.SizeBytes, KeyBytes: l.KeyBytes, Headers: l.HeadersCut}
 		copy(r.Cut.SHA256[:], l.Hash)
 	}
 	return r

@@ -58,6 +58,9 @@ type Report struct {
 // packed batch may unpack to anything.
 const maxValueBytes = 60 << 20
 
+// maxFieldBytes is the longest key that is archived whole, and the most bytes of all headers.
+const maxFieldBytes = 4 << 20
+
 // errAgain has the run begin again from the manifests.
 var errAgain = errors.New("the archive was changed, or the topic lost records: the run begins again")
 
@@ -373,7 +376,9 @@ func (w *writer) take(ctx context.Context, r *kgo.Record) error {
 		return nil
 	}
 	var failed error
-	err := kafkaread.Load(r, maxValueBytes, func(rec schemas.Record) {
+	// guard: archive: long keys and headers are archived whole | maxFieldBytes -> kafkaread.KeptBytes
+	limits := kafkaread.Limits{Value: maxValueBytes, Field: maxFieldBytes}
+	err := kafkaread.LoadWithin(r, limits, func(rec schemas.Record) {
 		// A segment ends between two records, never behind the bound of its reader.
 		if failed == nil && rec.Offset >= b.segment.First {
 			failed = b.add(&rec)

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -268,6 +269,39 @@ func TestATruncatedDeadLetterIsCompletedWithItsOwnRecordOnly(t *testing.T) {
 	require.Equal(t, value, l.Value)
 	_, err = complete([]byte("a record that is gone!"))
 	require.ErrorIs(t, err, kafkaread.ErrGone)
+}
+
+// The record is in a batch that is read as a stream, which cuts long keys. One that cannot be held is not
+// sent.
+// guard: dead letters: one with a very long key is not sent again with half of it
+// guard: bytes: a single record has its whole key
+func TestATruncatedDeadLetterGetsItsWholeKeyOrNone(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "raw"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	servers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	client, err := kgo.NewClient(servers, kgo.ProducerBatchMaxBytes(64<<20))
+	require.NoError(t, err)
+	defer client.Close()
+	d := &Desk{reader: kafkaread.NewReader(servers)}
+	defer d.reader.Close()
+	complete := func(r *kgo.Record) (*Letter, error) {
+		r.Topic = "raw"
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+		l := &Letter{
+			Failed: schemas.Coordinates{Topic: "raw", Offset: r.Offset},
+			Cut: &schemas.Cut{
+				Bytes: int64(len(r.Value)), SHA256: sha256.Sum256(r.Value), KeyBytes: int64(len(r.Key)),
+			},
+		}
+		return l, d.Complete(t.Context(), l)
+	}
+	key := bytes.Repeat([]byte("k"), 20_000)
+	l, err := complete(&kgo.Record{Key: key, Value: bytes.Repeat([]byte(" "), 5<<20)})
+	require.NoError(t, err)
+	require.Equal(t, key, l.Key)
+	_, err = complete(&kgo.Record{Key: bytes.Repeat([]byte("k"), 5<<20), Value: []byte("x")})
+	require.ErrorIs(t, err, errTooLarge)
 }
 
 // largestQuestion is of a store that knows no decisions.

@@ -193,6 +193,11 @@ func (d *Desk) Complete(ctx context.Context, l *Letter) error {
 		return fmt.Errorf("the dead letter at %d:%d is truncated, and its whole record at %s/%d offset %d: %w",
 			l.At.Partition, l.At.Offset, l.Failed.Topic, l.Failed.Partition, l.Failed.Offset, err)
 	}
+	// guard: dead letters: one with a very long key is not sent again with half of it | rec.Cut != nil -> false
+	if rec.Cut != nil {
+		return fmt.Errorf("%d:%d has a key of %d bytes, or such headers: %w", l.At.Partition, l.At.Offset,
+			rec.Cut.KeyBytes, errTooLarge)
+	}
 	headers := slices.DeleteFunc(rec.Headers, func(h schemas.Header) bool { return !isOwn(h.Key) })
 	for _, h := range l.Headers {
 		if !isOwn(h.Key) {

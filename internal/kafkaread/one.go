@@ -89,7 +89,9 @@ func (b *fetchedBatch) load(offset int64, limit int) (found schemas.Record, rest
 		return found, nil, ErrGone // compacted, or a transaction marker
 	}
 	var loaded []schemas.Record
-	err = Load(b.records[at], max(limit, sharedBytes), func(rec schemas.Record) {
+	most := max(limit, sharedBytes)
+	// guard: bytes: a single record has its whole key | Field: most -> Field: KeptBytes
+	err = LoadWithin(b.records[at], Limits{Value: most, Field: most}, func(rec schemas.Record) {
 		loaded = append(loaded, Clone(rec))
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -206,9 +207,20 @@ func IsPacked(r *kgo.Record) bool {
 
 // Load calls use with a record as the core reads it; with several, if they share a placeholder. The bytes of
 // a packed record are valid only until use returns, and a value of more than limit bytes is cut to its
-// beginning (schemas.Record.Cut); 0 reads no value. Records should be loaded in their order, because their
-// batch is a stream. use must not call Load.
+// beginning (schemas.Record.Cut); 0 reads no value. So is a key or header of more than KeptBytes. Records
+// should be loaded in their order, because their batch is a stream. use must not call Load.
 func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
+	return LoadWithin(r, Limits{Value: limit, Field: KeptBytes}, use)
+}
+
+// Limits are the most bytes of a packed record that are loaded. Longer ones are cut to KeptBytes.
+type Limits struct {
+	Value int
+	Field int // of the key, and of each name and value of a header
+}
+
+// LoadWithin is Load with other limits.
+func LoadWithin(r *kgo.Record, limits Limits, use func(schemas.Record)) error {
 	at, ok := placeOf(r)
 	if !ok {
 		use(Record(r))
@@ -216,14 +228,14 @@ func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
 	}
 	loading.Lock()
 	defer loading.Unlock()
-	if err := load(r, at, limit, use); err != nil {
+	if err := load(r, at, limits, use); err != nil {
 		return fmt.Errorf("%s/%d offset %d: unpack the record: %w", r.Topic, r.Partition, r.Offset, err)
 	}
 	return nil
 }
 
 // load reads the records at a place. The caller holds loading.
-func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err error) {
+func load(r *kgo.Record, at place, limits Limits, use func(schemas.Record)) (err error) {
 	in := loading.stream
 	if in == nil || in.batch != at.batch || in.at > at.start {
 		if in != nil {
@@ -244,7 +256,7 @@ func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err err
 			return err
 		}
 		rec, until := Record(r), in.at+length
-		if err := in.fields(&rec, at, r.Attrs.TimestampType() == 0, until, limit); err != nil {
+		if err := in.fields(&rec, at, r.Attrs.TimestampType() == 0, until, limits); err != nil {
 			return err
 		}
 		if err := in.skip(until - in.at); err != nil {
@@ -265,7 +277,7 @@ func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err err
 }
 
 // fields reads a record whose bytes end at end. rec has the coordinates of the last record at the place.
-func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, limit int) error {
+func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, limits Limits) error {
 	if err := s.skip(1); err != nil { // attributes
 		return err
 	}
@@ -281,9 +293,28 @@ func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, 
 	if created {
 		rec.TimestampMS -= at.age - age
 	}
-	if rec.Key, _, err = s.bytes(nil, end, KeptBytes, nil); err != nil {
+	var keySize int64
+	if rec.Key, keySize, err = s.bytes(nil, end, limits.Field, nil); err != nil {
 		return err
 	}
+	if err := s.value(rec, end, limits.Value); err != nil {
+		return err
+	}
+	cut, err := s.headers(rec, end, limits.Field)
+	// guard: bytes: a record whose key or headers are cut says so | isCut := keySize > int64(len(rec.Key)) || cut > 0 -> isCut := false
+	isCut := keySize > int64(len(rec.Key)) || cut > 0
+	if err == nil && isCut {
+		rec.DescribeWhole()
+		rec.Cut.Headers = cut
+		if keySize > int64(len(rec.Key)) {
+			rec.Cut.KeyBytes = keySize
+		}
+	}
+	return err
+}
+
+// value reads the value of a record, of more than limit bytes only the beginning.
+func (s *stream) value(rec *schemas.Record, end int64, limit int) error {
 	var sum hash.Hash
 	if limit > 0 {
 		sum = sha256.New()
@@ -304,17 +335,41 @@ func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, 
 			rec.Cut.SHA256 = [32]byte(sum.Sum(nil))
 		}
 	}
+	return nil
+}
+
+// headers reads the headers of a record, each up to limit bytes, and keptHeaderBytes or limit in sum. Beyond
+// that it keeps only those that the core reads, the last of each. It returns how many are missing or cut.
+func (s *stream) headers(rec *schemas.Record, end int64, limit int) (cut int64, err error) {
 	count, err := binary.ReadVarint(s)
 	for kept := 0; err == nil && count > 0; count-- {
 		var name, value []byte
-		if name, _, err = s.bytes(nil, end, KeptBytes, nil); err == nil {
-			value, _, err = s.bytes(nil, end, KeptBytes, nil)
+		var nameSize, valueSize int64
+		if name, nameSize, err = s.bytes(nil, end, limit, nil); err != nil {
+			return cut, err
 		}
-		if kept += len(name) + len(value); kept <= keptHeaderBytes {
-			rec.Headers = append(rec.Headers, schemas.Header{Key: string(name), Value: value})
+		if value, valueSize, err = s.bytes(nil, end, limit, nil); err != nil {
+			return cut, err
 		}
+		h := schemas.Header{Key: string(name), Value: value}
+		kept += len(name) + len(value)
+		isFull := kept > max(keptHeaderBytes, limit)
+		if isFull && schemas.IsRead(h.Key) {
+			before := len(rec.Headers)
+			rec.Headers = slices.DeleteFunc(rec.Headers, func(o schemas.Header) bool { return o.Key == h.Key })
+			cut += int64(before - len(rec.Headers))
+		}
+		// guard: bytes: headers that the core reads are kept behind many others | isFull && !schemas.IsRead(h.Key) -> isFull
+		if isFull && !schemas.IsRead(h.Key) {
+			cut++
+			continue
+		}
+		if nameSize > int64(len(name)) || valueSize > int64(len(value)) {
+			cut++
+		}
+		rec.Headers = append(rec.Headers, h)
 	}
-	return err
+	return cut, err
 }
 
 // maxScratch is the largest memory for values that is kept between two records.

@@ -164,6 +164,48 @@ func TestALargeValueOfAPackedBatchIsCut(t *testing.T) {
 	require.Equal(t, "small", string(got[1].Value))
 }
 
+// Keys and headers of a packed batch are cut, too, and the record says so. The headers that the core reads
+// are there behind any number of others, because without its revision a correction would be an older version.
+// guard: bytes: a record whose key or headers are cut says so
+// guard: bytes: headers that the core reads are kept behind many others
+// guard: bytes: a single record has its whole key
+func TestLongKeysAndHeadersOfAPackedBatchAreCut(t *testing.T) {
+	kafka, _ := cluster(t)
+	key := noisy(1, 20<<10)
+	long := &kgo.Record{Key: key, Value: []byte("long key")}
+	many := &kgo.Record{Key: []byte("1"), Value: []byte("many headers")}
+	revision := func(n string) kgo.RecordHeader { return kgo.RecordHeader{Key: "revision", Value: []byte(n)} }
+	many.Headers = append(many.Headers, revision("1"))
+	for i := range 12 {
+		many.Headers = append(many.Headers, kgo.RecordHeader{Key: "noise", Value: noisy(uint64(i), 15<<10)})
+	}
+	many.Headers = append(many.Headers, revision("2"), revision("3"))
+	short := &kgo.Record{Key: []byte("1"), Value: []byte("short")}
+	filler := &kgo.Record{Value: bytes.Repeat([]byte(" "), 40<<20)}
+	produceBatch(t, kafka, codecs["zstd"], filler, long, many, short)
+	got, _ := readAll(t, kafka, 4, 50<<20)
+	require.Len(t, got, 4)
+	require.Equal(t, key[:KeptBytes], got[1].Key)
+	want := schemas.Cut{Bytes: 8, SHA256: sha256.Sum256(long.Value), KeyBytes: 20 << 10}
+	require.Equal(t, &want, got[1].Cut)
+	require.Equal(t, "long key", string(got[1].Value))
+	last := got[2].Headers[len(got[2].Headers)-1]
+	require.Equal(t, schemas.Header{Key: "revision", Value: []byte("3")}, last)
+	require.EqualValues(t, len(many.Headers), int64(len(got[2].Headers))+got[2].Cut.Headers)
+	require.Zero(t, got[2].Cut.KeyBytes)
+	require.Nil(t, got[3].Cut)
+
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
+	for i, w := range []*kgo.Record{long, many} {
+		one, err := r.Record(t.Context(), schemas.Coordinates{Topic: "raw", Offset: int64(i + 1)}, 100)
+		require.NoError(t, err)
+		require.Nil(t, one.Cut)
+		require.Equal(t, w.Key, one.Key)
+		require.Equal(t, w.Headers, Headers(one.Headers))
+	}
+}
+
 // Very many records of a few bytes are not held as records of the client.
 func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	kafka, _ := cluster(t)

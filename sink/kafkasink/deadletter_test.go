@@ -2,6 +2,7 @@ package kafkasink
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +163,32 @@ func TestAFailureIsDecodedAsItWasEncoded(t *testing.T) {
 	}
 	own := schemas.Coordinates{Topic: "pitches.dead", Partition: 1, Offset: 2, TimestampMS: 3}
 	require.Equal(t, Failure{Origin: own}, DecodeFailure(schemas.Record{Coordinates: own}), "no headers")
+}
+
+// guard: dead letters: one whose key is a beginning says so
+func TestADeadLetterWithTheBeginningOfAKeySaysSo(t *testing.T) {
+	key := []byte(strings.Repeat("k", 20_000))
+	l := schemas.DeadLetter{Record: schemas.Record{Key: key, Value: []byte("no pitch")}}
+	failureOf := func(r *kgo.Record) Failure {
+		rec := schemas.Record{}
+		for _, h := range r.Headers {
+			rec.Headers = append(rec.Headers, schemas.Header{Key: h.Key, Value: h.Value})
+		}
+		return DecodeFailure(rec)
+	}
+	e := Encoder{DeadTopic: "dead"}
+	require.Nil(t, failureOf(e.DeadLetter(l, time.Now())).Cut)
+	whole := schemas.Cut{Bytes: 8, SHA256: sha256.Sum256(l.Record.Value)}
+	cut := whole
+	cut.KeyBytes = 20_000
+	require.Equal(t, &cut, failureOf(e.Truncated(l, time.Now(), 100)).Cut)
+	require.Equal(t, &whole, failureOf(e.Truncated(l, time.Now(), 20_000)).Cut)
+
+	l.Record.Key = key[:16_000]
+	l.Record.Cut = &schemas.Cut{Bytes: 8, SHA256: whole.SHA256, KeyBytes: 20_000, Headers: 3}
+	f := failureOf(e.DeadLetter(l, time.Now()))
+	require.EqualValues(t, 3, f.HeadersDropped)
+	require.Equal(t, &cut, f.Cut)
+	require.Equal(t, &cut, failureOf(e.Truncated(l, time.Now(), 100)).Cut)
+	require.EqualValues(t, 3, l.Record.Cut.Headers, "other copies of the record share it")
 }

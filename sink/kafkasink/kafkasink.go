@@ -76,8 +76,8 @@ type Failure struct {
 	FirstFailedAt  schemas.Opt[schemas.TimeMS]
 	FailedAt       schemas.Opt[schemas.TimeMS]
 	HeadersDropped int64 // headers of the record that did not fit, in all attempts
-	// Cut is not nil if the dead letter has only the beginning of the record's value. The whole is where it
-	// failed.
+	// Cut is not nil if the dead letter has only the beginning of the record's value or key, or lacks headers
+	// that did not fit into memory. The whole is where it failed.
 	Cut *schemas.Cut
 }
 
@@ -108,6 +108,7 @@ func DecodeFailure(rec schemas.Record) Failure {
 	if last[schemas.HeaderDLQTruncated] != "" {
 		f.Cut = &schemas.Cut{}
 		f.Cut.Bytes, _ = strconv.ParseInt(last[schemas.HeaderDLQValueBytes], 10, 64)
+		f.Cut.KeyBytes, _ = strconv.ParseInt(last[schemas.HeaderDLQKeyBytes], 10, 64)
 		if sum, err := hex.DecodeString(last[schemas.HeaderDLQValueSHA256]); err == nil {
 			copy(f.Cut.SHA256[:], sum)
 		}
@@ -162,6 +163,10 @@ func (f *Failure) headers() []schemas.Header {
 		set(schemas.HeaderDLQTruncated, "true")
 		set(schemas.HeaderDLQValueBytes, strconv.FormatInt(f.Cut.Bytes, 10))
 		set(schemas.HeaderDLQValueSHA256, hex.EncodeToString(f.Cut.SHA256[:]))
+		// guard: dead letters: one whose key is a beginning says so | f.Cut.KeyBytes > 0 -> false
+		if f.Cut.KeyBytes > 0 {
+			set(schemas.HeaderDLQKeyBytes, strconv.FormatInt(f.Cut.KeyBytes, 10))
+		}
 	}
 	set(schemas.HeaderConnectTopic, f.Failed.Topic)
 	set(schemas.HeaderConnectPartition, partition)
@@ -187,6 +192,11 @@ func (e Encoder) DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Recor
 func (e Encoder) Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *kgo.Record {
 	rec := &l.Record
 	rec.DescribeWhole()
+	if len(rec.Key) > keep {
+		cut := *rec.Cut // which other copies of the record share
+		cut.KeyBytes = max(cut.KeyBytes, int64(len(rec.Key)))
+		rec.Cut = &cut
+	}
 	rec.Key, rec.Value = rec.Key[:min(len(rec.Key), keep)], rec.Value[:min(len(rec.Value), keep)]
 	return e.deadLetter(l, failedAt, min(keep, maxOwnHeaderBytes))
 }
@@ -194,6 +204,9 @@ func (e Encoder) Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *
 func (e Encoder) deadLetter(l schemas.DeadLetter, failedAt time.Time, headerBytes int) *kgo.Record {
 	before, now := DecodeFailure(l.Record), schemas.Some(schemas.TimeMSOf(failedAt))
 	own, dropped := ownHeaders(l.Record.Headers, headerBytes)
+	if l.Record.Cut != nil {
+		dropped += l.Record.Cut.Headers
+	}
 	failure := Failure{
 		Code: l.Code, Message: l.Message, Origin: l.Origin, Failed: l.Record.Coordinates, Group: e.Group,
 		Build: e.Build, Attempts: before.Attempts + 1, FirstFailedAt: before.FirstFailedAt, FailedAt: now,
@@ -223,7 +236,7 @@ func ownHeaders(headers []schemas.Header, limit int) (own []schemas.Header, drop
 			}
 		}
 	}
-	fit(isRead)
+	fit(schemas.IsRead)
 	fit(func(string) bool { return true })
 	for i, h := range headers {
 		switch {
@@ -236,22 +249,10 @@ func ownHeaders(headers []schemas.Header, limit int) (own []schemas.Header, drop
 	return own, dropped
 }
 
-// isRead reports whether the core reads a header.
-func isRead(key string) bool {
-	switch key {
-	case schemas.HeaderGamePK, schemas.HeaderGameDate, schemas.HeaderVenue, schemas.HeaderEventTime,
-		schemas.HeaderRevision, schemas.HeaderOp, schemas.HeaderPitchID, schemas.HeaderBatterID,
-		schemas.HeaderPitcherID, schemas.HeaderTeamID, schemas.HeaderAtBatNumber, schemas.HeaderPitchNumber,
-		schemas.HeaderBatterSide, schemas.HeaderPitcherHand, schemas.HeaderSchemaVersion, schemas.HeaderTraceparent:
-		return true
-	}
-	return false
-}
-
 // setHere holds the keys that headers writes.
 var setHere = func() map[string]bool {
 	keys := map[string]bool{}
-	for _, h := range (&Failure{HeadersDropped: 1, Cut: &schemas.Cut{}}).headers() {
+	for _, h := range (&Failure{HeadersDropped: 1, Cut: &schemas.Cut{KeyBytes: 1}}).headers() {
 		keys[h.Key] = true
 	}
 	return keys
