@@ -136,12 +136,43 @@ func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 }
 
 // Kafka returns the options that make a Kafka client count and log, under a name that no other client of this
-// process has.
+// process has. Several clients may have the options at once, and are then counted together.
 func (m *Metrics) Kafka(client string, log *slog.Logger) []kgo.Opt {
 	named := prometheus.WrapRegistererWith(prometheus.Labels{"client": client}, m.Registry)
 	return []kgo.Opt{
-		kgo.WithHooks(kprom.NewMetrics("pitchstream_kafka", kprom.Registerer(named))),
+		kgo.WithHooks(&sharedHooks{Metrics: kprom.NewMetrics("pitchstream_kafka", kprom.Registerer(named))}),
 		kgo.WithLogger(quietLogger{kslog.New(log.With("client", client))}),
+	}
+}
+
+// sharedHooks registers the metrics once for all clients that are open, because a processor that refills a
+// store has two, and registering them again panics. It embeds the metrics, since a client finds its hooks by
+// type.
+type sharedHooks struct {
+	*kprom.Metrics
+	mu   sync.Mutex
+	open int // clients
+}
+
+// OnNewClient implements kgo.HookNewClient.
+func (h *sharedHooks) OnNewClient(c *kgo.Client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open++
+	// guard: obs: clients that are open together share their metrics | h.open == 1 -> true
+	if h.open == 1 {
+		h.Metrics.OnNewClient(c)
+	}
+}
+
+// OnClientClosed implements kgo.HookClientClosed.
+func (h *sharedHooks) OnClientClosed(c *kgo.Client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open--
+	// guard: obs: metrics stay until the last client is closed | h.open == 0 -> true
+	if h.open == 0 {
+		h.Metrics.OnClientClosed(c)
 	}
 }
 

@@ -139,6 +139,31 @@ func TestKafkaClientsHaveTheirOwnSeries(t *testing.T) {
 	require.Contains(t, text, `pitchstream_kafka_buffered_fetch_records_total{client="consumer"} 0`)
 }
 
+// A processor that refills a store has a second client beside the one of its session.
+//
+// guard: obs: clients that are open together share their metrics
+// guard: obs: metrics stay until the last client is closed
+func TestKafkaClientsOfOneNameShareTheirSeries(t *testing.T) {
+	const series = `pitchstream_kafka_buffered_fetch_records_total{client="processor"} 0`
+	m := NewMetrics("dev")
+	options := m.Kafka("processor", quiet)
+	open := func() *kgo.Client {
+		c, err := kgo.NewClient(options...)
+		require.NoError(t, err)
+		return c
+	}
+	for range 2 { // a session ends, and the next one begins
+		session, refill := open(), open()
+		refill.Close()
+		require.Contains(t, scrape(t, m), series)
+		refill = open()
+		session.Close()
+		require.Contains(t, scrape(t, m), series)
+		refill.Close()
+		require.NotContains(t, scrape(t, m), series)
+	}
+}
+
 func TestProcessIsReadyWhenAllChecksPass(t *testing.T) {
 	var log bytes.Buffer
 	m := NewMetrics("dev")
