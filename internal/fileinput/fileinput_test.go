@@ -218,6 +218,37 @@ func TestCompressedFilesCutShortOrDamaged(t *testing.T) {
 
 // After a read error the last record may be complete on the disk, so its beginning is not returned as a
 // record.
+// guard: files: zeros behind a packed content are no content
+func TestZerosBehindAGzipContentArePassedOver(t *testing.T) {
+	one, two, zeros := gzipped("{\"a\":1}\n"), gzipped("{\"a\":2}\n"), strings.Repeat("\x00", 10_240)
+	for name, c := range map[string]struct {
+		content string
+		items   []string
+		problem string
+	}{
+		"behind":       {one + zeros, []string{`{"a":1}`}, ""},
+		"between":      {one + zeros + two, []string{`{"a":1}`, `{"a":2}`}, ""},
+		"none between": {one + two, []string{`{"a":1}`, `{"a":2}`}, ""},
+		"packed twice": {gzipped(one+zeros) + zeros, []string{`{"a":1}`}, ""},
+		"an archive": {gzipped(tarOf(t, part{name: "745804_1.jsonl", text: "{\"a\":1}\n"})) + zeros,
+			[]string{`{"a":1}`}, ""},
+		"a torn head": {one + two[:5], []string{`{"a":1}`}, "cut short: the compressed content is cut short at its byte 8"},
+		"other bytes": {one + zeros + "x", []string{`{"a":1}`}, "bytes follow its gzip content that are no gzip"},
+		"few of them": {one + "xyz", []string{`{"a":1}`}, "bytes follow its gzip content that are no gzip"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := readText(t, c.content)
+			require.Equal(t, c.items, g.items)
+			if c.problem == "" {
+				require.Empty(t, g.problems)
+				return
+			}
+			require.Len(t, g.problems, 1)
+			require.Contains(t, g.problems[0], c.problem)
+		})
+	}
+}
+
 func TestAFragmentBeforeAReadErrorIsNoRecord(t *testing.T) {
 	disk := io.MultiReader(strings.NewReader("{\"a\":1}\n{\"a\":2"), iotest.ErrReader(errors.New("the disk is tired")))
 	g := readAll(t, Options{Paths: []string{Stdin}, Stdin: disk})

@@ -10,7 +10,6 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -207,7 +206,7 @@ func (s *stream) layer() (io.Reader, error) {
 	head, _ := s.Peek(4) // the first Read returns the same error
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(s.Reader)
+		z, err := newGzipMembers(s.Reader)
 		if err != nil {
 			return failed{err}, nil
 		}
