@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// guard: config: the schemas of the system are refused
 func TestErrorNamesTheFlagAndItsAllowedValues(t *testing.T) {
 	const sasl = " --kafka-sasl-mechanism=SCRAM-SHA-256"
 	for flags, want := range map[string]string{
@@ -45,9 +46,10 @@ func TestErrorNamesTheFlagAndItsAllowedValues(t *testing.T) {
 		sasl + " --kafka-sasl-user=me": "--kafka-sasl-password is missing",
 		" --topic-raw=pitches.dead": "--topic-dead=pitches.dead: want another topic than " +
 			"--topic-raw",
-		" --topic-rows=a/b":           "--topic-rows=a/b: want 1 to 249 letters, digits, dots",
-		" --postgres-schema=Upper":    "--postgres-schema=Upper: want 1 to 63 small letters",
-		" --postgres-schema=pg_toast": "want 1 to 63 small letters",
+		" --topic-rows=a/b":                     "--topic-rows=a/b: want 1 to 249 letters, digits, dots",
+		" --postgres-schema=Upper":              "--postgres-schema=Upper: want 1 to 63 small letters",
+		" --postgres-schema=information_schema": "want 1 to 63 small letters",
+		" --postgres-schema=pg_toast":           "want 1 to 63 small letters",
 		" --redis-tls-ca=x": "--redis-tls-ca, --redis-tls-cert and --redis-tls-key need " +
 			"a rediss:// URL in --redis-url",
 		" --redis-url=rediss://h --redis-tls-key=x": "--redis-tls-cert and --redis-tls-key need each other",

@@ -117,6 +117,10 @@ var redisHints = server{reflect.TypeFor[Redis](), []remedy{
 		"look at --redis-url: the server is of no cluster; give one address"},
 	{[]string{"MISCONF"},
 		"make room on the server's disk: it cannot write its file, and refuses every write"},
+	{[]string{"unknown command"}, "look at rename-command and the version of the server: it lacks this " +
+		"command (docs/REDIS.md has those that pitchstream needs)"},
+	{[]string{"NOREPLICAS"}, "look at the replicas of the server: " +
+		"fewer of them follow than min-replicas-to-write, so it refuses every write"},
 	{[]string{"OOM command not allowed"}, "raise maxmemory of the server: it is full"},
 	{[]string{"invalid reply", "can't parse"}, "look at the port in --redis-url: no Redis listens there"},
 	{wrongName, "look at --redis-url: the server's certificate is for other names"},
@@ -155,6 +159,9 @@ func rightsHint(command any, text string) string {
 		return "look at the user in --postgres-url: it must own the schema, or be granted CREATE ON DATABASE"
 	case strings.Contains(text, "SQLSTATE 42501"):
 		return "look at the user in --postgres-url: it lacks rights; " + grant
+	case role == Owner && strings.Contains(text, "already exists"):
+		return "look at --postgres-schema: something else has that name there; " +
+			"give pitchstream a schema of its own"
 	case role == Owner:
 		return ""
 	case isMissing:

@@ -25,6 +25,8 @@ func TestHintIsAboutTheServerThatFailed(t *testing.T) {
 		"redis h:1: NOPERM User u has no permissions": "look at the user in --redis-url and " +
 			"at --redis-prefix",
 		"redis h:1: tls: first record does not look like a TLS handshake": "want redis:// instead of rediss://",
+		"redis h:1: NOREPLICAS Not enough good replicas to write.":        "look at the replicas of the server",
+		"redis h:1: ERR unknown command 'evalsha'":                        "look at rename-command",
 		"open games/: no such file":                                       "",
 	} {
 		require.Contains(t, Hint(&command{}, errors.New(text)), want, text)
@@ -38,6 +40,16 @@ func TestHintIsAboutTheServerThatFailed(t *testing.T) {
 		"look at --kafka-sasl-user")
 	require.Empty(t, Hint(kafka, errors.New("redis h:1: "+unknown)))
 	require.Empty(t, Hint(kafka, errors.New("dial tcp: connection refused")))
+}
+
+type migration struct{ Postgres Postgres }
+
+func (migration) PostgresRole() Role { return Owner }
+
+func TestHintOfAMigrationNamesASchemaInUse(t *testing.T) {
+	const text = `postgres: migrate schema "public": ERROR: relation "pitches" already exists (SQLSTATE 42P07)`
+	require.Contains(t, Hint(migration{}, errors.New(text)), "look at --postgres-schema: something else has that name")
+	require.Empty(t, Hint(migration{}, errors.New("postgres: ERROR: division by zero (SQLSTATE 22012)")))
 }
 
 func TestClosedConnectionIsNotARefusal(t *testing.T) {

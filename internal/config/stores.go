@@ -36,13 +36,17 @@ func (p Postgres) Validate() error {
 	if err == nil && strings.Contains(c.Host, "@") {
 		err = errors.New("the host has a part of the password")
 	}
-	goodSchema := schemaPattern.MatchString(p.Schema) && !strings.HasPrefix(p.Schema, "pg_")
+	// pg_dump leaves out the schemas of the system, so that a backup would lack every table.
+	// guard: config: the schemas of the system are refused | "information_schema" -> ""
+	isSystem := strings.HasPrefix(p.Schema, "pg_") || p.Schema == "information_schema"
+	goodSchema := schemaPattern.MatchString(p.Schema) && !isSystem
 	return cmp.Or(
 		present(p.URL.Reveal() != "", "postgres-url", want),
 		allowed(err == nil, "postgres-url", p.URL, want),
 		onePassword(p.hasTwoPasswords(), "postgres"),
 		allowed(goodSchema, "postgres-schema", p.Schema,
-			"1 to 63 small letters, digits and underscores, not starting with a digit or pg_"),
+			"1 to 63 small letters, digits and underscores, not starting with a digit or pg_, "+
+				"and not information_schema"),
 	)
 }
 
