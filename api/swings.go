@@ -183,7 +183,9 @@ func getSwing(ctx context.Context, a *API, in *pitchIn) (body Swing, err error) 
 		return body, unavailable(problemUnavailable, err.Error())
 	case errors.Is(err, errNoPath):
 		return body, huma.Error404NotFound(err.Error())
-	case errors.Is(err, errPathsBusy):
+	case errors.Is(err, schemas.ErrUnreadable):
+		return body, huma.Error404NotFound("the record of this pitch cannot be read: its place in the topic is broken")
+	case errors.Is(err, errPathsBusy), errors.Is(err, schemas.ErrOccupied):
 		return body, later(unavailable(problemBusy, err.Error()), "1")
 	case err != nil:
 		return body, later(unavailable(problemUnavailable, "the record cannot be read from Kafka now"), "1")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,15 +22,17 @@ type kafka struct {
 	mu    sync.Mutex
 	paths map[schemas.Coordinates]*schemas.SwingPath
 	err   error
-	reads int
-	hold  chan struct{} // what a reading waits for; nil: nothing
+	// broken has errors of single records, by offset
+	broken map[int64]error
+	reads  int
+	hold   chan struct{} // what a reading waits for; nil: nothing
 }
 
 func (k *kafka) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
 	k.mu.Lock()
 	k.reads++
 	at.TimestampMS = 0 // the key of paths
-	hold, path, err := k.hold, k.paths[at], k.err
+	hold, path, err := k.hold, k.paths[at], cmp.Or(k.err, k.broken[at.Offset])
 	k.mu.Unlock()
 	if hold != nil {
 		select {
@@ -121,6 +124,22 @@ func TestASwingThatCannotBeRead(t *testing.T) {
 		require.Equal(t, 404, k.ask(pathOf(s.rows[0])).Code, "the record is gone")
 		require.Equal(t, problemUnavailable, newAsker(t, s, nil).get(503, opSwing, pathOf(s.rows[0]))["type"], "no Kafka was named")
 	})
+}
+
+// One broken batch must not take the other swings from everybody.
+func TestABrokenRecordOfASwingCostsOnlyItsOwnRequest(t *testing.T) {
+	for _, err := range []error{schemas.ErrUnreadable, schemas.ErrOccupied} {
+		s, topic := swinging(2)
+		topic.broken = map[int64]error{0: fmt.Errorf("kafka: %w", err)}
+		k := newAsker(t, s, func(c *Config) { c.Records = topic })
+		if err == schemas.ErrUnreadable {
+			require.Equal(t, problemMissing, k.get(404, opSwing, pathOf(s.rows[0]))["type"])
+		} else {
+			require.Equal(t, problemBusy, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+		}
+		k.get(200, opSwing, pathOf(s.rows[1]))
+		require.Equal(t, 2, topic.count())
+	}
 }
 
 // Many who look at one swing cost one reading; of many swings only a few are read at a time, and no caller

@@ -141,12 +141,13 @@ func (r *Reader) Close() {
 }
 
 // Record returns one record, or ErrGone if there is none. A value of more than limit bytes may be cut. It
-// returns when ctx ends at the latest.
+// returns when ctx ends at the latest. It returns schemas.ErrUnreadable if the batch of the record is broken,
+// and schemas.ErrOccupied if other reads took the time.
 func (r *Reader) Record(
 	ctx context.Context, at schemas.Coordinates, limit int,
 ) (found schemas.Record, err error) {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
-		return found, fmt.Errorf("kafka: no answer in time: %w", err)
+		return found, fmt.Errorf("kafka: %w: %w", schemas.ErrOccupied, err)
 	}
 	defer r.turn.Release(1)
 	client, err := r.client()
@@ -209,10 +210,13 @@ func fetchOne(
 		Topic: at.Topic, Partition: at.Partition, Offset: at.Offset, KeepControlRecords: true,
 	}
 	fetched, _ := kgo.ProcessFetchPartition(options, &resp.Topics[0].Partitions[0], unpack, nil)
-	if errors.Is(fetched.Err, kerr.OffsetOutOfRange) {
+	if err := fetched.Err; errors.Is(err, kerr.OffsetOutOfRange) {
 		return nil, ErrGone
-	} else if fetched.Err != nil {
-		return nil, fmt.Errorf("kafka: %w", fetched.Err)
+	} else if answered := (*kerr.Error)(nil); errors.As(err, &answered) {
+		return nil, fmt.Errorf("kafka: %w", err)
+	} else if err != nil {
+		// guard: kafkaread: a batch that cannot be read is no fault of the brokers | %w: %w", schemas.ErrUnreadable, err -> %w", err
+		return nil, fmt.Errorf("kafka: %w: %w", schemas.ErrUnreadable, err)
 	}
 	for _, r := range fetched.Records {
 		unpack.OnFetchRecordBuffered(r)

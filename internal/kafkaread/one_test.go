@@ -3,7 +3,9 @@ package kafkaread
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -162,4 +164,50 @@ func TestReaderUnpacksABatchOnceForItsRecordsInARow(t *testing.T) {
 func valueOf(ctx context.Context, r *Reader, at schemas.Coordinates) ([]byte, error) {
 	rec, err := r.Record(ctx, at, MaxAnswerBytes)
 	return rec.Value, err
+}
+
+// brokenBatch has the broker answer each fetch with a batch whose packed bytes are none.
+func brokenBatch(t *testing.T, kafka *kfake.Cluster) {
+	t.Helper()
+	batch := kmsg.RecordBatch{
+		PartitionLeaderEpoch: -1, Magic: 2, Attributes: int16(kgo.CodecGzip), ProducerID: -1, ProducerEpoch: -1,
+		FirstSequence: -1, NumRecords: 1, Records: []byte("not packed"),
+	}
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	raw := batch.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	kafka.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		for _, asked := range req.(*kmsg.FetchRequest).Topics {
+			topic := kmsg.NewFetchResponseTopic()
+			topic.Topic, topic.TopicID = asked.Topic, asked.TopicID
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.HighWatermark, part.LastStableOffset, part.RecordBatches = 1, 1, raw
+			topic.Partitions = append(topic.Partitions, part)
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+}
+
+// guard: kafkaread: a batch that cannot be read is no fault of the brokers
+func TestABrokenBatchIsNoFaultOfTheBrokers(t *testing.T) {
+	kafka, client := cluster(t)
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("x")}).FirstErr())
+	brokenBatch(t, kafka)
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
+	_, err := r.Record(within(t, time.Minute), schemas.Coordinates{Topic: "raw"}, 100)
+	require.ErrorIs(t, err, schemas.ErrUnreadable)
+}
+
+func TestAReaderThatWaitsForOthersSaysSo(t *testing.T) {
+	r := NewReader()
+	require.NoError(t, r.turn.Acquire(t.Context(), 2))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := r.Record(ctx, schemas.Coordinates{Topic: "raw"}, 100)
+	require.ErrorIs(t, err, schemas.ErrOccupied)
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -229,7 +229,8 @@ func LoadWithin(r *kgo.Record, limits Limits, use func(schemas.Record)) error {
 	loading.Lock()
 	defer loading.Unlock()
 	if err := load(r, at, limits, use); err != nil {
-		return fmt.Errorf("%s/%d offset %d: unpack the record: %w", r.Topic, r.Partition, r.Offset, err)
+		return fmt.Errorf("%s/%d offset %d: unpack the record: %w: %w", r.Topic, r.Partition, r.Offset,
+			schemas.ErrUnreadable, err)
 	}
 	return nil
 }
