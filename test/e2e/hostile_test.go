@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -248,13 +250,16 @@ func TestADeadLetterThatItsTopicRefusesIsTruncated(t *testing.T) {
 	_, err := w.Admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &small}}, w.Dead())
 	require.NoError(t, err)
 	w.Produce(&kgo.Record{Key: []byte("1"), Value: medium}, &kgo.Record{Key: []byte("1"), Value: monster(2, 1000)})
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.ProducerBatchMaxBytes(64<<20),
-		kgo.DefaultProduceTopic(w.Raw()))
-	require.NoError(t, err)
-	defer client.Close()
 	headers := []kgo.RecordHeader{{Key: "trace", Value: noise[:200_000]}}
-	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("1"), Value: noise},
-		&kgo.Record{Key: noise[:100_000], Value: []byte("no pitch"), Headers: headers}).FirstErr())
+	large := [][]byte{noise[1:], noise[2:], noise[3:]} // in every codec: they do not pack
+	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression(), kgo.GzipCompression()} {
+		client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.ProducerBatchMaxBytes(64<<20),
+			kgo.DefaultProduceTopic(w.Raw()), kgo.ProducerBatchCompression(codec))
+		require.NoError(t, err)
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("1"), Value: large[i]}).FirstErr())
+		client.Close()
+	}
+	w.Produce(&kgo.Record{Key: noise[:100_000], Value: []byte("no pitch"), Headers: headers})
 	w.Produce(&kgo.Record{Key: []byte("1"), Value: monster(3, 1000)})
 	w.WaitCaughtUp()
 	peak := peakBytes(t, p)
@@ -262,16 +267,26 @@ func TestADeadLetterThatItsTopicRefusesIsTruncated(t *testing.T) {
 	require.Equal(t, 3, pitchesOf(w))
 	require.Less(t, peak, int64(400<<20))
 	dead := deadLettersOf(w)
-	require.Len(t, dead, 3)
+	require.Len(t, dead, 5)
 	sums := map[string]string{}
 	for _, h := range dead {
 		require.Equal(t, "true", h[schemas.HeaderDLQTruncated])
 		sums[h[schemas.HeaderDLQValueBytes]] = h[schemas.HeaderDLQValueSHA256]
 	}
-	for _, value := range [][]byte{medium, noise, []byte("no pitch")} {
+	for _, value := range append(large, medium, []byte("no pitch")) {
 		sum := sha256.Sum256(value)
 		require.Equal(t, hex.EncodeToString(sum[:]), sums[strconv.Itoa(len(value))])
 	}
 	require.Contains(t, w.Output("dlq", "show", "--code=malformed_json", "--limit=0"), fmt.Sprintf("SHA-256 %x", sha256.Sum256(medium)))
 	p.Halt()
+	w.Output("dlq", "retry", "--code=too_large", "--max-record-bytes=40MiB", "--limit=1", "--again")
+	again := 0
+	w.Each(w.Raw(), func(r *kgo.Record) {
+		if stack.Headers(r)[schemas.HeaderDLQOriginOffset] != "" {
+			again++
+			require.Contains(t, slices.Collect(maps.Keys(sums)), strconv.Itoa(len(r.Value)))
+			require.Equal(t, sums[strconv.Itoa(len(r.Value))], fmt.Sprintf("%x", sha256.Sum256(r.Value)))
+		}
+	})
+	require.Equal(t, 1, again, "a retry sends the whole record")
 }
