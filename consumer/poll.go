@@ -4,22 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 )
 
 // poll returns the next records, within the bounds of a replay if there is one. It notes the logs that were
 // cut back, because the caller may drop what it returns, and the client reports each only once.
 func (s *session) poll(ctx context.Context) (fetches kgo.Fetches) {
-	most := min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit())
+	share := int(s.cfg.share.Load())
+	most := kafkaread.PollsSharing(min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit()), share)
 	if s.replay != nil {
 		fetches = s.replay.poll(ctx, s.kafka, most)
 	} else {
 		fetches = s.kafka.PollRecords(ctx, most)
+	}
+	if share > kafkaread.SharedRecords && slices.ContainsFunc(fetches.Records(), kafkaread.IsPacked) {
+		s.packedAt = s.cfg.Now()
 	}
 	for _, e := range fetches.Errors() {
 		if loss := new(kgo.ErrDataLoss); errors.As(e.Err, &loss) {
@@ -36,6 +43,23 @@ func (s *session) lossFound() (all error) {
 		all = errors.Join(all, fmt.Errorf("%s/%d: the log was cut back: %w", loss.Topic, loss.Partition, loss))
 	}
 	return all
+}
+
+// A batch of very many records is read by a client in which more of them share a placeholder. Such a client
+// polls few records at a time, so that what a poll unpacks to stays the same. It is replaced once it has
+// polled no packed batch for packedQuiet.
+const packedQuiet = time.Minute
+
+var errPackedRead = errors.New("the batch of very many records is read: polling more records at a time again")
+
+// packedRead returns errPackedRead when the client can be replaced by an ordinary one.
+func (s *session) packedRead() error {
+	// guard: polls become large again behind a batch of very many records | s.cfg.share.Load() <= kafkaread.SharedRecords -> true
+	if s.cfg.share.Load() <= kafkaread.SharedRecords || s.cfg.Now().Sub(s.packedAt) < packedQuiet {
+		return nil
+	}
+	s.cfg.share.Store(kafkaread.SharedRecords)
+	return errPackedRead
 }
 
 // Limits of a partition whose fetches fail. The client returns some errors again at once, thousands of times
@@ -111,6 +135,7 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
 		var loss *kgo.ErrDataLoss
 		var source *sourceError
+		var tooMany *kafkaread.TooManyRecordsError
 		switch {
 		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
 			continue // the poll ended without records
@@ -122,6 +147,10 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 			return source.asFatal() // ends Processor.Run, too
 		case errors.As(e.Err, &loss):
 			continue // in session.lost
+		// guard: a batch of very many records stops no partition | errors.As(e.Err, &tooMany) && int64(tooMany.Share) > s.cfg.share.Load() -> false
+		case errors.As(e.Err, &tooMany) && int64(tooMany.Share) > s.cfg.share.Load():
+			s.cfg.share.Store(int64(tooMany.Share)) // for the next session
+			return fmt.Errorf("%s/%d: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.OffsetOutOfRange):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 )
 
 // Config says what a processor reads, and how much at a time. A field of 0 has the default that its comment
@@ -88,6 +89,8 @@ type Config struct {
 	startFound   *sync.Map
 	produceFault *produceFault // set by New
 	batchSize    *batchSize    // set by New
+	// share is how many records of a large batch share a placeholder. Only a new session heeds it. Set by New.
+	share *atomic.Int64
 }
 
 // Deadlines. A shutdown takes up to shutdownGrace and then, for a processor that is scaled in, leaveTimeout.
@@ -138,6 +141,8 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	}
 	cfg.outputsAccepted, cfg.startFound = &atomic.Bool{}, &sync.Map{}
 	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.StoreMaxRecords)
+	cfg.share = &atomic.Int64{}
+	cfg.share.Store(kafkaread.SharedRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 

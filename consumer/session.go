@@ -67,6 +67,8 @@ type session struct {
 
 	aborts abortedCommits // since the last commit
 
+	packedAt time.Time // when a record of a batch of very many was polled last, or the session began
+
 	// lost has the logs that polls found cut back. After one, the session ends whatever becomes of the batch
 	// in hand: the client reads on from where the log was cut, and an abort makes it forget that.
 	lost []*kgo.ErrDataLoss
@@ -88,7 +90,7 @@ var (
 func newSession(p *Processor) (*session, error) {
 	s := &session{
 		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
-		trace: newTracer(&p.cfg),
+		trace: newTracer(&p.cfg), packedAt: p.cfg.Now(),
 	}
 	s.alive, s.cut = context.WithCancel(context.Background())
 	s.failing.byID = nil
@@ -203,7 +205,7 @@ func (s *session) run(ctx context.Context) error {
 		if err == nil && fetches.NumRecords() > 0 {
 			err = s.process(ctx, fetches)
 		}
-		if err != nil {
+		if err = cmp.Or(err, s.packedRead()); err != nil {
 			return err
 		}
 	}
@@ -452,7 +454,7 @@ func (s *session) options() []kgo.Opt {
 	}
 	s.transactionalID = cfg.Group + "/" + id
 	opts = append(opts, kgo.TransactionalID(s.transactionalID))
-	return slices.Concat(opts, producerOptions(cfg), kafkaread.Unpack(), cfg.Client)
+	return slices.Concat(opts, producerOptions(cfg), kafkaread.UnpackSharing(int(cfg.share.Load())), cfg.Client)
 }
 
 // producerOptions returns how a session sends records in its transactions.

@@ -61,6 +61,10 @@ const maxValueBytes = 60 << 20
 // maxFieldBytes is the longest key that is archived whole, and the most bytes of all headers.
 const maxFieldBytes = 4 << 20
 
+// sharedRecords is how many small records are unpacked together. They are taken one by one, so that even
+// those of the largest batch that Kafka knows need no memory.
+const sharedRecords = 1 << 13
+
 // errAgain has the run begin again from the manifests.
 var errAgain = errors.New("the archive was changed, or the topic lost records: the run begins again")
 
@@ -146,7 +150,7 @@ type open struct {
 }
 
 func (w *writer) run(ctx context.Context) (err error) {
-	opts := slices.Concat(kafkaread.Unpack(), w.o.Client, []kgo.Opt{
+	opts := slices.Concat(kafkaread.UnpackSharing(sharedRecords), w.o.Client, []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(16 << 20), kgo.FetchMaxPartitionBytes(4 << 20),

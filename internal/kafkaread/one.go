@@ -205,11 +205,15 @@ func fetchOne(
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return nil, errors.New("kafka: the answer to a fetch has no partition")
 	}
-	unpack := &unpacker{left: oneFetchBytes}
+	unpack := &unpacker{left: oneFetchBytes, share: SharedRecords}
 	options := kgo.ProcessFetchPartitionOpts{
 		Topic: at.Topic, Partition: at.Partition, Offset: at.Offset, KeepControlRecords: true,
 	}
 	fetched, _ := kgo.ProcessFetchPartition(options, &resp.Topics[0].Partitions[0], unpack, nil)
+	if tooMany := (*TooManyRecordsError)(nil); errors.As(fetched.Err, &tooMany) {
+		unpack = &unpacker{left: oneFetchBytes, share: tooMany.Share}
+		fetched, _ = kgo.ProcessFetchPartition(options, &resp.Topics[0].Partitions[0], unpack, nil)
+	}
 	if err := fetched.Err; errors.Is(err, kerr.OffsetOutOfRange) {
 		return nil, ErrGone
 	} else if answered := (*kerr.Error)(nil); errors.As(err, &answered) {

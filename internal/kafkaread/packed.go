@@ -56,22 +56,28 @@ func placeOf(r *kgo.Record) (at place, ok bool) {
 
 // Bounds of the records that share a placeholder.
 const (
-	sharedBytes   = 256 << 10
-	sharedRecords = 32
+	sharedBytes = 256 << 10
+	// SharedRecords is how many small records share a placeholder, unless their batch has very many.
+	SharedRecords = 32
 )
 
 // placeholders returns the records of the batch as the client parses them: one placeholder for a large record
-// or some small ones in a row. index is that of the batch in unpacker.deferred.
-func (p *packed) placeholders(index int) (out []byte, err error) {
+// or up to share small ones in a row. index is that of the batch in unpacker.deferred. It returns a
+// TooManyRecordsError if the placeholders would take the memory.
+func (p *packed) placeholders(index, share int) (out []byte, err error) {
 	in, err := openStream(p)
 	if err != nil {
 		return nil, err
 	}
 	defer in.close()
 	run, shared := place{}, 0
+	isFull, total := false, int64(0)
 	for {
 		begin := in.at
 		length, err := binary.ReadVarint(in)
+		if errors.Is(err, io.EOF) && isFull {
+			return nil, tooMany(total)
+		}
 		if errors.Is(err, io.EOF) && shared > 0 {
 			out = run.append(out, index)
 		}
@@ -82,7 +88,13 @@ func (p *packed) placeholders(index int) (out []byte, err error) {
 		if err != nil || length < 0 {
 			return nil, fmt.Errorf("a record of the batch has no length: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 		}
-		if shared > 0 && (shared == sharedRecords || end-run.start > sharedBytes) {
+		if total++; isFull { // only counts
+			if err := in.skip(length); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if shared > 0 && (shared >= share || end-run.start > sharedBytes) {
 			out = run.append(out, index)
 			shared = 0
 		}
@@ -105,9 +117,32 @@ func (p *packed) placeholders(index int) (out []byte, err error) {
 		shared++
 		// guard: bytes: a batch of very many records does not take the memory
 		if len(out) > placeholderBytes {
-			return nil, errTooManyRecords
+			isFull, out = true, nil
 		}
 	}
+}
+
+// TooManyRecordsError reports a batch of more records than placeholders fit into memory. It can be read by a
+// client of its own, in which more of them share a placeholder: see UnpackSharing.
+type TooManyRecordsError struct {
+	Records int64
+	Share   int // how many must share a placeholder
+}
+
+// Error implements error.
+func (e *TooManyRecordsError) Error() string {
+	return fmt.Sprintf("a batch of %d records: %d of them are to be read at a time", e.Records, e.Share)
+}
+
+// placeholderMost is more than the bytes of any placeholder.
+const placeholderMost = 128
+
+func tooMany(records int64) *TooManyRecordsError {
+	share := SharedRecords
+	for records/int64(share) >= int64(placeholderBytes/placeholderMost) {
+		share *= 2
+	}
+	return &TooManyRecordsError{Records: records, Share: share}
 }
 
 // append appends the placeholder of a place: a record without key and value, whose only header says where the

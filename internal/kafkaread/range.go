@@ -43,7 +43,7 @@ const StallTimeout = 30 * time.Second
 func Read(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
 ) error {
-	return readFrom(ctx, opts, topic, maps.Clone(spans), kgo.NewOffset().AtStart(), each)
+	return readSharing(ctx, opts, topic, maps.Clone(spans), kgo.NewOffset().AtStart(), each)
 }
 
 // ReadOn is Read for who has the deleted records from elsewhere: an offset that the topic does not have is
@@ -52,11 +52,29 @@ func ReadOn(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
 ) error {
 	// guard: kafkaread: deleted records are an error for who has them elsewhere | kgo.NoResetOffset() -> kgo.NewOffset().AtStart()
-	return readFrom(ctx, opts, topic, spans, kgo.NoResetOffset(), each)
+	return readSharing(ctx, opts, topic, spans, kgo.NoResetOffset(), each)
 }
 
-func readFrom(
+// readSharing reads with another client where a batch has too many records for the first one.
+func readSharing(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, reset kgo.Offset,
+	each func([]*kgo.Record) error,
+) error {
+	share := SharedRecords
+	for {
+		err := readFrom(ctx, opts, topic, spans, reset, share, each)
+		tooMany := (*TooManyRecordsError)(nil)
+		// guard: kafkaread: a batch of very many records is read, some at a time | tooMany.Share <= share -> true
+		if !errors.As(err, &tooMany) || tooMany.Share <= share {
+			return err
+		}
+		share = tooMany.Share
+	}
+}
+
+// readFrom reads with one client, and moves the beginnings of the spans.
+func readFrom(
+	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, reset kgo.Offset, share int,
 	each func([]*kgo.Record) error,
 ) error {
 	start := map[int32]kgo.Offset{}
@@ -68,7 +86,7 @@ func readFrom(
 	if len(start) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(slices.Concat(Unpack(), opts),
+	client, err := kgo.NewClient(append(slices.Concat(UnpackSharing(share), opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
 		kgo.ConsumeResetOffset(reset),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -81,7 +99,7 @@ func readFrom(
 	defer client.Close()
 	left := maps.Clone(start)
 	for len(left) > 0 {
-		records, err := poll(ctx, client, topic)
+		records, err := poll(ctx, client, topic, PollsSharing(1000, share))
 		if err != nil {
 			return err
 		}
@@ -111,10 +129,10 @@ func readFrom(
 	return nil
 }
 
-func poll(ctx context.Context, client *kgo.Client, topic string) ([]*kgo.Record, error) {
+func poll(ctx context.Context, client *kgo.Client, topic string, most int) ([]*kgo.Record, error) {
 	limited, cancel := context.WithTimeout(ctx, StallTimeout)
 	defer cancel()
-	fetches := client.PollRecords(limited, 1000)
+	fetches := client.PollRecords(limited, most)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

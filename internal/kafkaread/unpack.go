@@ -34,31 +34,39 @@ import (
 const (
 	// unpackedBatchBytes bounds one batch that is unpacked whole. It is twice the largest record by default.
 	unpackedBatchBytes = 32 << 20
-	// unpackedFetchBytes bounds all batches of a fetch that are unpacked whole. Real batches, of which a fetch
-	// has 16 MiB, unpack to three times their size.
+	// unpackedFetchBytes bounds all batches of a fetch that are unpacked whole. Real batches, of which a
+	// fetch has 16 MiB, unpack to three times their size.
 	unpackedFetchBytes = 64 << 20
-	// placeholderBytes bounds the placeholders of a batch. One has 50 bytes, and costs 400 in the client.
-	placeholderBytes = 16 << 20
 	// wholeRecords bounds the records of a batch that is unpacked whole: each costs the client 160 bytes.
 	wholeRecords = 50_000
 	// maxWindow is the largest window of a zstd frame. Kafka itself reads no larger one.
 	maxWindow = 128 << 20
 )
 
-// errTooManyRecords ends the reading of a batch whose placeholders alone would take the memory.
-var errTooManyRecords = fmt.Errorf("a batch of more records than fit into memory: %w", kgo.ErrMaxDecompress)
+// placeholderBytes bounds the placeholders of a batch. One has 50 bytes, and costs 400 in the client. Only
+// tests change it.
+var placeholderBytes = 16 << 20
 
 // Unpack returns the options with which a client unpacks batches in bounded memory. Its records must be read
 // with Load or Each, because a placeholder has neither key nor value.
-func Unpack() []kgo.Opt {
-	u := &unpacker{}
+func Unpack() []kgo.Opt { return UnpackSharing(SharedRecords) }
+
+// UnpackSharing is Unpack for batches of very many records: up to share of them, at least SharedRecords,
+// share a placeholder. Who polls placeholders must poll fewer of them: see PollsSharing.
+func UnpackSharing(share int) []kgo.Opt {
+	u := &unpacker{share: share}
 	return []kgo.Opt{
 		kgo.WithDecompressor(u), kgo.WithHooks(u), kgo.WithPools(unpackBuffers), kgo.MaxConcurrentFetches(1),
 	}
 }
 
+// PollsSharing returns how many records a poll may bring instead of most, if so many share a placeholder.
+func PollsSharing(most, share int) int { return max(1, most*SharedRecords/max(SharedRecords, share)) }
+
 // unpacker is the decompressor of one client.
 type unpacker struct {
+	share int // the most records of a placeholder
+
 	mu       sync.Mutex
 	left     int       // guarded by mu; bytes that the current fetch may still unpack to
 	deferred []*packed // guarded by mu; batches of that fetch with placeholders
@@ -85,7 +93,7 @@ func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	out, err := unpackWhole(src, codec, min(u.left, unpackedBatchBytes))
 	if errors.Is(err, errTooLarge) {
 		p := &packed{src: src, codec: codec}
-		out, err = p.placeholders(len(u.deferred))
+		out, err = p.placeholders(len(u.deferred), u.share)
 		u.deferred = append(u.deferred, p)
 	}
 	u.left -= len(out)

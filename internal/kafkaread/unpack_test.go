@@ -217,7 +217,7 @@ func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	produceBatch(t, kafka, codecs["zstd"], records...)
 	got, polled := readAll(t, kafka, n, 16<<20)
 	require.Len(t, got, n)
-	require.LessOrEqual(t, polled, n/sharedRecords+1)
+	require.LessOrEqual(t, polled, n/SharedRecords+1)
 	for i := range got {
 		require.Equal(t, int64(i), got[i].Offset)
 	}
@@ -251,23 +251,57 @@ func TestARangeThatBeginsAndEndsWithinAPlaceholderHasItsRecords(t *testing.T) {
 // Each placeholder stands for 32 records, and is as large as one can be, because the last of these is far in
 // the future and far behind the first.
 // guard: bytes: a batch of very many records does not take the memory
-func TestABatchOfVeryManyRecordsIsNotRead(t *testing.T) {
+func TestMoreRecordsOfAVeryLargeBatchShareAPlaceholder(t *testing.T) {
 	compressor, err := kgo.DefaultCompressor(kgo.ZstdCompression())
 	require.NoError(t, err)
 	far := binary.AppendVarint(nil, 1<<62)
 	last := slices.Concat([]byte{byte(1+2*len(far)) << 1, 0}, far, far)
-	shared := append(bytes.Repeat([]byte{3 << 1, 0, 0, 0}, sharedRecords-1), last...)
-	placeholders := func(n int) (int, error) {
+	shared := append(bytes.Repeat([]byte{3 << 1, 0, 0, 0}, SharedRecords-1), last...)
+	placeholders := func(n, share int) (int, error) {
 		var p packed
 		p.src, p.codec = compressor.Compress(&bytes.Buffer{}, bytes.Repeat(shared, n))
-		out, err := p.placeholders(0)
+		out, err := p.placeholders(0, share)
 		return len(out), err
 	}
 	const some = 10_000
-	size, err := placeholders(some)
+	size, err := placeholders(some, SharedRecords)
 	require.NoError(t, err)
-	_, err = placeholders(placeholderBytes/(size/some) + 1)
-	require.ErrorIs(t, err, errTooManyRecords)
+	require.Less(t, size/some, placeholderMost)
+	n := placeholderBytes/(size/some) + 1
+	_, err = placeholders(n, SharedRecords)
+	tooMany := (*TooManyRecordsError)(nil)
+	require.ErrorAs(t, err, &tooMany)
+	require.EqualValues(t, n*SharedRecords, tooMany.Records)
+	size, err = placeholders(n, tooMany.Share)
+	require.NoError(t, err)
+	require.Less(t, size, placeholderBytes)
+}
+
+// The bound of the placeholders is lower than it is, because the batch would have 11 million records.
+// guard: kafkaread: a batch of very many records is read, some at a time
+func TestABatchOfVeryManyRecordsIsReadSomeAtATime(t *testing.T) {
+	before := placeholderBytes
+	t.Cleanup(func() { placeholderBytes = before })
+	placeholderBytes = 20_000
+	kafka, client := cluster(t)
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("first")}).FirstErr())
+	const n = 60_000
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Value: []byte("x")}
+	}
+	produceBatch(t, kafka, codecs["zstd"], records...)
+	got, polled := readAll(t, kafka, n+1, 16<<20)
+	require.Len(t, got, n+1)
+	require.Less(t, polled, n/SharedRecords)
+	for i := range got {
+		require.Equal(t, int64(i), got[i].Offset)
+	}
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
+	one, err := r.Record(t.Context(), schemas.Coordinates{Topic: "raw", Offset: 50_000}, 100)
+	require.NoError(t, err)
+	require.EqualValues(t, 50_000, one.Offset)
 }
 
 // guard: bytes: the buffer of a batch grows to its bound only
