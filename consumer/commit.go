@@ -117,6 +117,7 @@ type transaction struct {
 	publisher *publisher
 	replay    *replayReader // nil in a live session
 	trace     *tracer       // nil: off
+	rewound   func()        // called after an abort, which the client has gone back for
 	op        atomic.Int64  // of the request that commits offsets; 0 while none was sent
 
 	isOpen bool // begun and not ended
@@ -207,6 +208,9 @@ func (t *transaction) end(ctx context.Context, how kgo.TransactionEndTry) (commi
 	t.isOpen = false
 	committed, err = t.kafka.End(ctx, how)
 	t.trace.ended(t.op.Swap(0), committed, err)
+	if !committed {
+		t.rewound()
+	}
 	if t.replay != nil {
 		// guard: replay: what was dropped has not been read to its end | t.replay.settle(committed) -> t.replay.settle(true)
 		t.replay.settle(committed)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,6 +37,10 @@ func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded,
 	t := transformer{cfg: cfg}
 	decoded, err := kafkaread.Map(records, limit, workers, func(rec schemas.Record, isPacked bool) Decoded {
 		d := Decoded{Record: rec, Bytes: int(rec.Size())}
+		// guard: replay: of packed records only those that were asked for are replayed | isPacked && cfg.Replay.leavesOut(rec) -> false
+		if isPacked && cfg.Replay.leavesOut(rec) {
+			return Decoded{isLeftOut: true}
+		}
 		d.Change, d.Rejection = t.transform(ctx, rec)
 		if isPacked {
 			// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(left, kafkaread.KeptBytes)) -> limit
@@ -44,6 +49,7 @@ func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded,
 		}
 		return d
 	})
+	decoded = slices.DeleteFunc(decoded, func(d Decoded) bool { return d.isLeftOut })
 	return decoded, cmp.Or(err, t.failed.get())
 }
 

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // manyRecords is a decompressor that takes the first batch for one of very many records.
@@ -27,7 +31,7 @@ func (d *manyRecords) Decompress(src []byte, codec kgo.CompressionCodecType) ([]
 // guard: a batch of very many records stops no partition
 // guard: polls become large again behind a batch of very many records
 func TestABatchOfVeryManyRecordsStopsNoPartition(t *testing.T) {
-	inVirtualTime(t, "a minute")
+	inVirtualTime(t, "some seconds")
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)
 		cl.client.Close()
@@ -36,13 +40,15 @@ func TestABatchOfVeryManyRecordsStopsNoPartition(t *testing.T) {
 		s := newScorer(5)
 		cl.produce(good(s, 21)...)
 		d := &manyRecords{}
+		var later atomic.Int64
 		w := cl.start(func(c *Config) {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 			c.CommitEvery, c.PollMaxRecords = -1, 50
 			c.Client = append(c.Client, kgo.WithDecompressor(d))
 		})
 		cl.waitCommitted()
 		require.Equal(t, 21, w.seen.batchCount(), "one record at a time")
-		time.Sleep(packedQuiet)
+		later.Store(int64(packedQuiet))
 		cl.produce(good(s, 1)...)
 		cl.waitFor("another session", func() bool {
 			return strings.Contains(w.log.String(), errPackedRead.Error())
@@ -52,4 +58,128 @@ func TestABatchOfVeryManyRecordsStopsNoPartition(t *testing.T) {
 		w.halt()
 		cl.requireConsistent()
 	})
+}
+
+// producePacked sends records as one batch of partition 1. It is too large to be unpacked whole, because of
+// the many deletes of one pitch behind them. One other record comes before.
+func (cl *cluster) producePacked(records ...schemas.Record) {
+	cl.t.Helper()
+	cl.produce(readable(1)...) // the topic is known then
+	const many = 50_001        // more than are unpacked whole
+	client := cl.newClient(kgo.ProducerBatchCompression(kgo.SnappyCompression()), kgo.ProducerLinger(time.Minute),
+		kgo.ProducerBatchMaxBytes(64<<20), kgo.MaxBufferedRecords(2*many), kgo.DisableIdempotentWrite(),
+		kgo.DefaultProduceTopic(rawTopic))
+	defer client.Close()
+	filler := schemas.Record{Key: []byte("1"), Headers: []schemas.Header{
+		{Key: "op", Value: []byte("delete")}, {Key: "pitch_id", Value: []byte("00000000-0000-4000-8000-000000000009")},
+	}}
+	for len(records) < many {
+		records = append(records, filler)
+	}
+	sent := make([]*kgo.Record, len(records))
+	failed := make(chan error, len(records))
+	for i := range records {
+		r := &records[i]
+		sent[i] = &kgo.Record{
+			Partition: 1, Key: r.Key, Value: r.Value, Headers: kafkaread.Headers(r.Headers),
+			Timestamp: time.UnixMilli(r.TimestampMS),
+		}
+		client.Produce(cl.t.Context(), sent[i], func(_ *kgo.Record, err error) { failed <- err })
+	}
+	require.NoError(cl.t, client.Flush(cl.t.Context()))
+	for i, r := range sent {
+		require.NoError(cl.t, <-failed)
+		records[i].Coordinates.Topic, records[i].Partition, records[i].Offset = rawTopic, 1, r.Offset
+	}
+	cl.sent = append(cl.sent, records...)
+}
+
+// pitchAt returns a record of a pitch of its own, of a game.
+func pitchAt(n int, game string) schemas.Record {
+	return schemas.Record{Key: []byte(game), Value: fmt.Appendf(nil,
+		`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-%012d"}}}`, 1000+n)}
+}
+
+// A replay of one game, and one that ends within records that are packed together. Its records are those of
+// the game below the end.
+// guard: replay: a packed record within the bounds is replayed
+// guard: replay: of packed records only those that were asked for are replayed
+func TestAReplayHasTheRecordsOfPackedBatches(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var records []schemas.Record
+		for i := range 64 {
+			records = append(records, pitchAt(i, []string{"1", "2"}[i%2]))
+		}
+		cl.producePacked(records...)
+		first := cl.sent[1].Offset
+		r := &Replay{
+			ID: "r", From: map[int32]int64{0: 0, 1: first, 2: 0}, To: map[int32]int64{0: 0, 1: first + 41, 2: 0},
+			Keep: func(r *kgo.Record) bool { return string(r.Key) == "2" },
+		}
+		w := cl.start(func(c *Config) { c.Replay = r })
+		<-w.done
+		require.NoError(t, w.err)
+		rows, err := cl.store.Rows(t.Context())
+		require.NoError(t, err)
+		require.Len(t, rows, 20)
+		for _, row := range rows {
+			require.Equal(t, "2", string(row.GamePK))
+		}
+		require.LessOrEqual(t, cl.positions()[1], first+41)
+	})
+}
+
+// A person has set the group between records that are packed together. Those before are stored again, and get
+// no dead letter, and those behind get one.
+// guard: no record is processed again for being packed with others
+// guard: a refill has the records that are packed with later ones
+func TestAGroupWithinAPackedBatchSendsEachDeadLetterOnce(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var records []schemas.Record
+		for i := range 64 {
+			if i%2 == 0 {
+				records = append(records, poison(1, 1)...)
+			} else {
+				records = append(records, pitchAt(i, "1"))
+			}
+		}
+		cl.producePacked(records...)
+		first := cl.sent[1].Offset
+		own := tally{Core: features.CoreVersion}
+		cl.commit(*own.metadata(), func(id int32) int64 {
+			if id == 1 {
+				return first + 40
+			}
+			return 0
+		})
+		w := cl.start()
+		cl.waitCommitted()
+		w.halt()
+		require.Len(t, cl.readAll(deadTopic), 12)
+		rows, err := cl.store.Rows(t.Context())
+		require.NoError(t, err)
+		require.Len(t, rows, 1+32)
+	})
+}
+
+// abortingSource aborts each transaction.
+type abortingSource struct{ recordSource }
+
+func (abortingSource) Begin() error { return nil }
+
+func (abortingSource) End(context.Context, kgo.TransactionEndTry) (committed bool, err error) {
+	return false, nil
+}
+
+// guard: what was dropped is loaded again from packed batches, too
+func TestAfterAnAbortAllRecordsOfAPackedBatchAreLoadedAgain(t *testing.T) {
+	p := &partitions{byID: map[int32]*partition{1: {rewind: 3, polled: 9}}}
+	txn := &transaction{cfg: &Config{}, kafka: abortingSource{}, rewound: p.rewound}
+	require.NoError(t, txn.abort(t.Context()))
+	at, _ := p.get(1)
+	require.EqualValues(t, -1, at.polled)
 }

@@ -2,12 +2,14 @@ package consumer
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -49,6 +51,10 @@ type partition struct {
 	floor      int64
 	floorEpoch int32 // of the log, with which it was committed; −1: not known
 
+	// rewind is the offset to which the client goes back after an abort, or a smaller one. polled is the one
+	// after the last record that it has returned since; −1: none.
+	rewind, polled int64
+
 	uncommitted bool  // the group has no offset here that counts: see commitStart
 	accepted    bool  // a person has accepted a gap here in this session
 	committed   int64 // the group's offset as far as this session knows; negative for none
@@ -78,6 +84,7 @@ func (p *partitions) assign(ids []int32, found []*partition) {
 	for i, id := range ids {
 		p.assignments++
 		found[i].shown, found[i].assignment = found[i].next, p.assignments
+		found[i].rewind, found[i].polled = found[i].next, -1
 		p.byID[id] = found[i]
 		p.cfg.Observer.Position(p.cfg.Topic, id, found[i].shown, found[i].waits)
 	}
@@ -178,6 +185,7 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 		}
 		at.next, at.stored = next, max(at.stored, next)
 		if !at.isBehind() {
+			at.rewind, at.polled = at.floor, -1
 			floor := map[int32]kgo.EpochOffset{id: {Epoch: at.floorEpoch, Offset: at.floor}}
 			p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
 			if p.source != nil {
@@ -187,10 +195,43 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 	})
 }
 
+// polled notes a poll. A placeholder of a packed batch may begin before the offset from which the client
+// reads: of such a one only the records from there on are to be loaded. The others were processed before, and
+// their dead letters sent.
+func (p *partitions) polled(f kgo.FetchTopicPartition) {
+	if len(f.Records) == 0 {
+		return
+	}
+	p.update(f.Partition, func(at *partition) {
+		from := at.rewind
+		if at.polled >= 0 {
+			from = at.polled
+		}
+		// guard: no record is processed again for being packed with others | f.Records[0].Offset >= from -> false
+		if f.Records[0].Offset >= from { // else the client has gone back by itself
+			kafkaread.Narrow(f.Records[0], from, math.MaxInt64)
+		}
+		at.polled = f.Records[len(f.Records)-1].Offset + 1
+	})
+}
+
+// rewound notes that the client goes back to where each partition is committed.
+func (p *partitions) rewound() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, at := range p.byID {
+		// guard: what was dropped is loaded again from packed batches, too
+		at.polled = -1
+	}
+}
+
 // started notes the first offsets that the group has committed.
 func (p *partitions) started(start map[int32]kgo.EpochOffset) {
 	for id, offset := range start {
-		p.update(id, func(at *partition) { at.uncommitted, at.committed = false, offset.Offset })
+		p.update(id, func(at *partition) {
+			at.uncommitted, at.committed = false, offset.Offset
+			at.rewind = min(at.rewind, offset.Offset)
+		})
 		p.cfg.startFound.Store(id, true)
 	}
 }
@@ -198,7 +239,7 @@ func (p *partitions) started(start map[int32]kgo.EpochOffset) {
 // committed notes what the group has committed.
 func (p *partitions) committed(moves []schemas.PositionMove, tallies map[int32]tally) {
 	for _, m := range moves {
-		p.update(m.Partition, func(at *partition) { at.committed = m.NextOffset })
+		p.update(m.Partition, func(at *partition) { at.committed, at.rewind = m.NextOffset, m.NextOffset })
 	}
 	for id, t := range tallies {
 		p.update(id, func(at *partition) { at.tally = t })

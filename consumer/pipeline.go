@@ -135,6 +135,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		// guard: api: lag is reported while a batch waits
 		s.partitions.waiting(f.Partition, kafkaread.Time(f.Records[0]))
 		at := reachOf(&f)
+		at.next = s.replay.bounded(f.Partition, at.next)
 		read.reached = append(read.reached, at)
 		read.behind += f.LastStableOffset - at.next
 	})

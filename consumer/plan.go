@@ -14,6 +14,8 @@ type Decoded struct {
 	Bytes     int // length of the record's value, kept because the value itself may be recycled
 	Change    schemas.Change
 	Rejection *features.Rejection
+
+	isLeftOut bool // a replay leaves it out
 }
 
 // Plan is the effect of one or more polls: the versions of pitches to write, and the records that become dead

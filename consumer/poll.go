@@ -25,6 +25,7 @@ func (s *session) poll(ctx context.Context) (fetches kgo.Fetches) {
 	} else {
 		fetches = s.kafka.PollRecords(ctx, most)
 	}
+	fetches.EachPartition(s.partitions.polled)
 	if share > kafkaread.SharedRecords && slices.ContainsFunc(fetches.Records(), kafkaread.IsPacked) {
 		s.packedAt = s.cfg.Now()
 	}

@@ -163,8 +163,15 @@ func (r *refiller) belowFloor(
 			r.session.partitions.waiting(r.id, kafkaread.Time(part.Records[0]))
 			reached = reachOf(&part)
 			reached.next = min(reached.next, at.floor)
+			reached.next = r.session.replay.bounded(r.id, reached.next)
 			records = part.Records
 			if i := slices.IndexFunc(records, func(k *kgo.Record) bool { return k.Offset >= at.floor }); i >= 0 {
+				// A placeholder that ends at the floor or beyond may begin before it.
+				// guard: a refill has the records that are packed with later ones | kafkaread.IsPacked(records[i]) -> false
+				if kafkaread.IsPacked(records[i]) {
+					kafkaread.Narrow(records[i], 0, at.floor)
+					i++
+				}
 				records = records[:i]
 				reached.last = lastTime(records)
 			}

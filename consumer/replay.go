@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -140,8 +141,19 @@ func (r *replayReader) trim(f *kgo.FetchPartition) {
 	}
 	last := f.Records[len(f.Records)-1].Offset
 	to := r.replay.To[f.Partition]
-	kept := f.Records[:0]
+	kept, isPast := f.Records[:0], r.reached[f.Partition]
 	for _, rec := range f.Records {
+		// A placeholder has the offset of its last record and no key. decode asks Keep for each of its
+		// records.
+		// guard: replay: a packed record within the bounds is replayed | kafkaread.IsPacked(rec) -> false
+		if kafkaread.IsPacked(rec) {
+			if !isPast {
+				kafkaread.Narrow(rec, 0, to)
+				kept = append(kept, rec)
+			}
+			isPast = isPast || rec.Offset+1 >= to
+			continue
+		}
 		// guard: replay: nothing beyond its bounds | rec.Offset < to && ->
 		if rec.Offset < to && (r.replay.Keep == nil || r.replay.Keep(rec)) {
 			kept = append(kept, rec)
@@ -156,6 +168,19 @@ func (r *replayReader) trim(f *kgo.FetchPartition) {
 	if r.replay.Seen != nil {
 		r.replay.Seen(f.Partition, min(last+1, to))
 	}
+}
+
+// leavesOut reports whether a record of a packed batch is not replayed.
+func (r *Replay) leavesOut(rec schemas.Record) bool {
+	return r != nil && r.Keep != nil && !r.Keep(kafkaread.Fetched(rec))
+}
+
+// bounded returns an offset that is not beyond the end of the replay.
+func (r *replayReader) bounded(id int32, next int64) int64 {
+	if r == nil {
+		return next
+	}
+	return min(next, r.replay.To[id])
 }
 
 // settle must be called after each transaction. After an abort it forgets the ends reached since the last

@@ -105,7 +105,9 @@ func newSession(p *Processor) (*session, error) {
 		cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay, trace: s.trace,
 	}
 	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode, trace: s.trace}
-	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay, trace: s.trace}
+	s.txn = &transaction{
+		cfg: s.cfg, publisher: s.publisher, replay: s.replay, trace: s.trace, rewound: s.partitions.rewound,
+	}
 	kafka, err := s.open()
 	if err != nil {
 		s.cut()

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
@@ -36,11 +37,14 @@ type place struct {
 	of Span
 }
 
-// withinSpan has Load give only the records of a placeholder that are in a span. It does nothing with any
-// other record.
-func withinSpan(r *kgo.Record, of Span) {
+// Narrow has Load give only those records of a placeholder whose offsets are from the first to below the
+// second bound, within the bounds of earlier calls. It does nothing with any other record.
+func Narrow(r *kgo.Record, from, to int64) {
 	if at, ok := placeOf(r); ok {
-		at.of = of
+		if at.of.To == 0 {
+			at.of.To = math.MaxInt64
+		}
+		at.of.From, at.of.To = max(at.of.From, from), min(at.of.To, to)
 		r.Context = context.WithValue(r.Context, packedKey{}, at)
 	}
 }

@@ -106,7 +106,7 @@ func readFrom(
 		var wanted []*kgo.Record
 		for _, r := range records {
 			span := spans[r.Partition]
-			withinSpan(r, span)
+			Narrow(r, span.From, span.To)
 			_, isReading := left[r.Partition]
 			// A placeholder has the offset of its last record, and may begin within the span.
 			if (r.Offset < span.To || isReading && IsPacked(r)) && !r.Attrs.IsControl() {

@@ -252,11 +252,13 @@ func TestADeadLetterThatItsTopicRefusesIsTruncated(t *testing.T) {
 	w.Produce(&kgo.Record{Key: []byte("1"), Value: medium}, &kgo.Record{Key: []byte("1"), Value: monster(2, 1000)})
 	headers := []kgo.RecordHeader{{Key: "trace", Value: noise[:200_000]}}
 	large := [][]byte{noise[1:], noise[2:], noise[3:]} // in every codec: they do not pack
-	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression(), kgo.GzipCompression()} {
+	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression(), kgo.GzipCompression()}
+	for i, codec := range codecs {
 		client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.ProducerBatchMaxBytes(64<<20),
 			kgo.DefaultProduceTopic(w.Raw()), kgo.ProducerBatchCompression(codec))
 		require.NoError(t, err)
-		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("1"), Value: large[i]}).FirstErr())
+		r := &kgo.Record{Key: []byte("1"), Value: large[i]}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
 		client.Close()
 	}
 	w.Produce(&kgo.Record{Key: noise[:100_000], Value: []byte("no pitch"), Headers: headers})
