@@ -184,7 +184,7 @@ func getSwing(ctx context.Context, a *API, in *pitchIn) (body Swing, err error) 
 	case errors.Is(err, errNoPath):
 		return body, huma.Error404NotFound(err.Error())
 	case errors.Is(err, schemas.ErrUnreadable):
-		return body, huma.Error404NotFound("the record of this pitch cannot be read: its place in the topic is broken")
+		return body, huma.Error404NotFound("the record of this pitch cannot be read: its batch is broken")
 	case errors.Is(err, errPathsBusy), errors.Is(err, schemas.ErrOccupied):
 		return body, later(unavailable(problemBusy, err.Error()), "1")
 	case err != nil:

@@ -16,11 +16,14 @@ import (
 
 const (
 	// keptPollBytes bounds what a poll keeps of packed records: those of a batch too large to unpack whole.
-	// Each is cut, because its bytes are only valid while it is decoded.
+	// Large ones are cut, because their bytes are only valid while they are decoded.
 	keptPollBytes = 16 << 20
 	// keptLeastBytes is what each packed record keeps of its value beyond that, so that its dead letter shows
 	// how it begins.
 	keptLeastBytes = 256
+	// keptWholeBytes is the largest value of a rejected record that is kept whole, within keptPollBytes. Real
+	// records are smaller, and their dead letters are to have them byte for byte.
+	keptWholeBytes = 1 << 20
 )
 
 // decode transforms every record, on several goroutines, and returns the results in their order. There may be
@@ -43,8 +46,13 @@ func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded,
 		}
 		d.Change, d.Rejection = t.transform(ctx, rec)
 		if isPacked {
-			// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(left, kafkaread.KeptBytes)) -> limit
-			d.Record = kafkaread.Cut(rec, max(keptLeastBytes, min(left, kafkaread.KeptBytes)))
+			keep := kafkaread.KeptBytes
+			// guard: bytes: the dead letter of a packed record is whole | d.Rejection != nil && len(rec.Value) <= keptWholeBytes -> false
+			if d.Rejection != nil && len(rec.Value) <= keptWholeBytes {
+				keep = keptWholeBytes
+			}
+			// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(left, keep)) -> limit
+			d.Record = kafkaread.Cut(rec, max(keptLeastBytes, min(left, keep)))
 			left -= size(&d.Record)
 		}
 		return d

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -66,9 +67,9 @@ func (cl *cluster) producePacked(records ...schemas.Record) {
 	cl.t.Helper()
 	cl.produce(readable(1)...) // the topic is known then
 	const many = 50_001        // more than are unpacked whole
-	client := cl.newClient(kgo.ProducerBatchCompression(kgo.SnappyCompression()), kgo.ProducerLinger(time.Minute),
-		kgo.ProducerBatchMaxBytes(64<<20), kgo.MaxBufferedRecords(2*many), kgo.DisableIdempotentWrite(),
-		kgo.DefaultProduceTopic(rawTopic))
+	client := cl.newClient(kgo.ProducerBatchCompression(kgo.SnappyCompression()),
+		kgo.ProducerLinger(time.Minute), kgo.ProducerBatchMaxBytes(64<<20), kgo.MaxBufferedRecords(2*many),
+		kgo.DisableIdempotentWrite(), kgo.DefaultProduceTopic(rawTopic))
 	defer client.Close()
 	filler := schemas.Record{Key: []byte("1"), Headers: []schemas.Header{
 		{Key: "op", Value: []byte("delete")}, {Key: "pitch_id", Value: []byte("00000000-0000-4000-8000-000000000009")},
@@ -163,6 +164,25 @@ func TestAGroupWithinAPackedBatchSendsEachDeadLetterOnce(t *testing.T) {
 		rows, err := cl.store.Rows(t.Context())
 		require.NoError(t, err)
 		require.Len(t, rows, 1+32)
+	})
+}
+
+// Many records of usual size are packed so well that their batch is not unpacked whole.
+// guard: bytes: the dead letter of a packed record is whole
+func TestTheDeadLetterOfAPackedRecordIsWhole(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		torn := pitchAt(1, "1")
+		torn.Value = append(bytes.Repeat([]byte(" "), 130_000), torn.Value[:60]...)
+		cl.producePacked(torn)
+		cl.process()
+		dead := cl.readAll(deadTopic)
+		require.Len(t, dead, 1)
+		require.True(t, bytes.Equal(torn.Value, dead[0].Value))
+		for _, h := range dead[0].Headers {
+			require.NotEqual(t, schemas.HeaderDLQTruncated, h.Key)
+		}
 	})
 }
 
