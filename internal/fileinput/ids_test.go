@@ -123,6 +123,7 @@ func TestLoadIDsReadsAtBats(t *testing.T) {
 }
 
 // pandas, R, Excel and Postgres write the same table each in its own way.
+// guard: files: a table whose lines end with CR alone is read
 func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 	const e = someUUID
 	for name, content := range map[string]string{
@@ -134,6 +135,8 @@ func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 		"Excel":           "\ufeffevent_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271;;2024-09-28;2024-09-28T19:05:00Z\r\n",
 		"Excel's comma":   "event_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271,0;;2024-09-28;2024-09-28T19:05:00Z\r\n",
 		"Excel's sep":     "sep=;\r\nevent_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271;;2024-09-28;2024-09-28T19:05:00Z\r\n",
+		"CR line ends":    "event_id,batter_id,pitcher_id,game_date,event_time\r" + e + ",660271,,2024-09-28,2024-09-28T19:05:00Z\r",
+		"CR, id last":     "batter_id,pitcher_id,game_date,event_time,event_id\r660271,,2024-09-28,2024-09-28T19:05:00Z," + e + "\r",
 		"tabs":            "event_id\tbatter_id\tpitcher_id\tgame_date\tevent_time\n" + e + "\t660271\tnull\t2024-09-28\t2024-09-28t19:05:00z\n",
 		"bars":            "batter_id|event_id|pitcher_id|game_date|event_time\n660271|" + e + "|None|2024-09-28|2024-09-28 19:05:00+0000\n",
 		"Postgres":        "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271,\\N,2024-09-28,2024-09-28 19:05:00+00\n",

@@ -1,6 +1,7 @@
 package fileinput
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -60,6 +61,21 @@ func (b *boundedLines) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// carriageReturns turns the line ends of old Macintosh programs, as of Excel's format CSV (Macintosh), into
+// those that a csv.Reader knows. Otherwise the whole table would be one header line.
+type carriageReturns struct{ r io.Reader }
+
+// Read implements io.Reader.
+func (c carriageReturns) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	for i, b := range p[:n] {
+		if b == '\r' {
+			p[i] = '\n'
+		}
+	}
+	return n, err
+}
+
 // table returns the stream as a table; see NewTable.
 func (s *stream) table(column string, most int64) (*csv.Reader, error) {
 	if s.isTar() || s.isZip() {
@@ -67,6 +83,10 @@ func (s *stream) table(column string, most int64) (*csv.Reader, error) {
 	}
 	if err := s.foreign("CSV in UTF-8, plain or with gzip or zstd"); err != nil {
 		return nil, err
+	}
+	// guard: files: a table whose lines end with CR alone is read
+	if first := s.firstLine(); newline(first) < 0 && bytes.IndexByte(first, '\r') >= 0 {
+		s.Reader = bufio.NewReaderSize(carriageReturns{s.Reader}, peekBytes)
 	}
 	comma := ','
 	line := 1
