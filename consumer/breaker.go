@@ -131,10 +131,15 @@ func (s *session) pardon(ctx context.Context) error {
 	defer cancel()
 	at := map[int32]kgo.EpochOffset{}
 	pardoned := map[int32]tally{}
+	known := s.kafka.Client().CommittedOffsets()[s.cfg.Topic] // with the epochs of the logs
 	for id, p := range collect(s.partitions, func(p *partition) partition { return *p }) {
 		// guard: a restart goes on
 		if p.committed >= 0 {
 			at[id] = kgo.EpochOffset{Epoch: -1, Offset: p.committed}
+			// guard: a pardon keeps the epoch of the offset, which shows that a log was cut back | known[id].Offset == p.committed -> false
+			if known[id].Offset == p.committed {
+				at[id] = known[id]
+			}
 		}
 		t := p.tally.cleared()
 		t.Pardoned = true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -86,6 +87,24 @@ func TestARestartLetsTheHeldBatchPass(t *testing.T) {
 		w.halt()
 		cl.process(strict)
 		cl.requireConsistent()
+	})
+}
+
+// guard: a pardon keeps the epoch of the offset, which shows that a log was cut back
+func TestAPardonKeepsTheEpochOfTheOffset(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(readable(3)...)
+		w := cl.start(strict)
+		cl.waitCommitted()
+		cl.produce(poison(150, 1)...)
+		cl.waitHeld(w)
+		w.halt()
+		offsets, err := kadm.NewClient(cl.client).FetchOffsets(t.Context(), group)
+		require.NoError(t, err)
+		at, _ := offsets.Lookup(rawTopic, 1)
+		require.Contains(t, at.Metadata, "pardoned")
+		require.EqualValues(t, 0, at.LeaderEpoch)
 	})
 }
 
