@@ -106,21 +106,20 @@ func groupArrays(games []schemas.PlayerGame) (players, gamePlayers []int64, game
 }
 
 func (t *transaction) scanGames(side schemas.Side, rows pgx.Rows) error {
-	return pg.Each(rows, func() error {
-		player, g, err := pg.ScanGame(side, rows)
-		if err == nil && g.GamePK != "" { // rows without a game count for their player only
+	return pg.EachGame(side, rows, func(player int64, g schemas.GameStats) {
+		if g.GamePK != "" { // rows without a game count for their player only
 			snap := t.snapshot(side, player)
 			snap.Games = append(snap.Games, g)
 		}
-		return err
 	})
 }
 
 func (t *transaction) scanPlayers(side schemas.Side, rows pgx.Rows) error {
+	var player, seq, prev int64
+	sums := pg.NewSums(side)
+	into := sums.Into(&player, &seq, &prev)
 	return pg.Each(rows, func() error {
-		var player, seq, prev int64
-		sums := pg.NewSums(side)
-		if err := rows.Scan(sums.Into(&player, &seq, &prev)...); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return err
 		}
 		var overall schemas.GameStats

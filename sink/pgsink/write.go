@@ -305,14 +305,15 @@ func (t *transaction) queueWrite(b *pgx.Batch, set []candidate) {
 		changes[c.pitch.PitchID] = c.change()
 	}
 	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		var w winner // of one row after the other
+		var id schemas.PitchID
+		var by pg.VersionRow
+		into := append([]any{(*[16]byte)(&id)}, append(w.now.into(), &w.now.game)...)
+		into = append(into, append(w.was.into(), &w.was.game, &w.current)...)
+		into = append(append(into, pg.IdentifiersInto(&w.ids)...), by.Into()...)
+		t.winners = slices.Grow(t.winners, len(set))
 		return pg.Each(rows, func() error {
-			var w winner
-			var id schemas.PitchID
-			var by pg.VersionRow
-			into := append([]any{(*[16]byte)(&id)}, append(w.now.into(), &w.now.game)...)
-			into = append(into, append(w.was.into(), &w.was.game, &w.current)...)
-			into = append(into, pg.IdentifiersInto(&w.ids)...)
-			if err := rows.Scan(append(into, by.Into()...)...); err != nil {
+			if err := rows.Scan(into...); err != nil {
 				return err
 			}
 			w.change = changes[id]

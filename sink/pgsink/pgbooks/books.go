@@ -91,14 +91,9 @@ func (b *Books) PlayerSnapshots(
 	batch.Queue(ofSide(side, `SELECT {side}_id, game_key, seq, `+pg.GameSumColumns(side)+`
 		FROM {schema}.{side}_game_totals WHERE {side}_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY 1, 2`), ids).
 		Query(func(rows pgx.Rows) error {
-			return pg.Each(rows, func() error {
-				player, g, err := pg.ScanGame(side, rows)
-				if err != nil {
-					return err
-				}
+			return pg.EachGame(side, rows, func(player int64, g schemas.GameStats) {
 				snap := &out[at[player]]
 				snap.Games = append(snap.Games, g)
-				return nil
 			})
 		})
 	scores := map[schemas.PitchID][]schemas.Score{}

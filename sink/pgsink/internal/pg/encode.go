@@ -74,13 +74,12 @@ func (c *arrayCodec[T]) Encode(value any, buf []byte) ([]byte, error) {
 	}
 	buf = appendUint32s(buf, 1, nulls, c.ElementType.OID, uint32(len(values)), 1)
 	for _, v := range values {
-		if v == nil {
-			buf = appendUint32s(buf, math.MaxUint32) // the length −1
-			continue
-		}
 		at := len(buf)
-		buf = c.append(appendUint32s(buf, 0), *v)
-		binary.BigEndian.PutUint32(buf[at:], uint32(len(buf)-at-4))
+		buf = append(buf, 0xff, 0xff, 0xff, 0xff) // the length −1
+		if v != nil {
+			buf = c.append(buf, *v)
+			binary.BigEndian.PutUint32(buf[at:], uint32(len(buf)-at-4))
+		}
 	}
 	return buf, nil
 }

@@ -86,11 +86,14 @@ func (l *lastRow) pitch() *schemas.LastPitch {
 	if l.id == nil {
 		return nil
 	}
-	l.last.PitchID = *l.id
-	return &l.last
+	last := l.last // a copy, because the next row is read into l
+	last.PitchID = *l.id
+	// guard: a last pitch is not that of the next row | &last -> &l.last
+	return &last
 }
 
-// Sums receives the sums of one player, or of one in a game.
+// Sums receives the sums of one player, or of one in a game. It may receive one row after the other: a row sets
+// all destinations, and Fill keeps none of them.
 type Sums interface {
 	// Into returns the destinations of a row: the given ones, then those of SumColumns or GameSumColumns.
 	Into(keys ...any) []any
@@ -106,13 +109,21 @@ func NewSums(side schemas.Side) Sums {
 	return &StatsRow{}
 }
 
-// ScanGame reads a row with player, game, sequence number and GameSumColumns.
-func ScanGame(side schemas.Side, rows pgx.Rows) (player int64, game schemas.GameStats, err error) {
+// EachGame reads rows with player, game, sequence number and GameSumColumns.
+func EachGame(side schemas.Side, rows pgx.Rows, read func(player int64, game schemas.GameStats)) error {
+	var player, seq int64
+	var key string
 	sums := NewSums(side)
-	if err = rows.Scan(sums.Into(&player, &game.GamePK, &game.Seq)...); err == nil {
-		sums.Fill(&game)
-	}
-	return player, game, err
+	into := sums.Into(&player, &key, &seq) // once, because a row has some seventy destinations
+	return Each(rows, func() error {
+		err := rows.Scan(into...)
+		if err == nil {
+			game := schemas.GameStats{GamePK: key, Seq: seq}
+			sums.Fill(&game)
+			read(player, game)
+		}
+		return err
+	})
 }
 
 // SumColumns returns the columns of a side's totals.
