@@ -62,8 +62,8 @@ func identifiedArrays(set []candidate) []any {
 var yes, no = true, false
 
 // measuredArrays returns the first 75 arguments of upsert_measured.sql: an array per column, an element per
-// pitch, nil where a value is missing. A row costs no allocation but those of its lists of words: a list of its
-// fields, which is larger than the row, took half of the client's time of a batch.
+// pitch, nil where a value is missing. A row costs no allocation but those of its lists of words, because a
+// list of its fields would be larger than the row.
 func measuredArrays(set []candidate) []any {
 	changes := schemas.Map(set, candidate.change)
 	args := append([]any{schemas.Map(changes, pitchID)}, versionArrays(changes, changeVersion)...)

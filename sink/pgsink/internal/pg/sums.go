@@ -92,8 +92,8 @@ func (l *lastRow) pitch() *schemas.LastPitch {
 	return &last
 }
 
-// Sums receives the sums of one player, or of one in a game. It may receive one row after the other: a row sets
-// all destinations, and Fill keeps none of them.
+// Sums receives the sums of one player, or of one in a game. It may receive one row after the other, because
+// a row sets all destinations, and Fill keeps none of them.
 type Sums interface {
 	// Into returns the destinations of a row: the given ones, then those of SumColumns or GameSumColumns.
 	Into(keys ...any) []any
