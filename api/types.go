@@ -28,16 +28,16 @@ type Batters struct {
 
 // GameSummary is a game without its batters.
 type GameSummary struct {
-	GamePK       string         `json:"game_pk" doc:"The game"`
-	GameDate     schemas.Text   `json:"game_date" doc:"Its calendar date; null where it is not known"`
-	Venue        schemas.Text   `json:"venue" doc:"The ballpark; null where it is not known"`
-	HomeTeam     schemas.Text   `json:"home_team" doc:"Name of the home team; null where no file has said it (pitchstream games load)"`
-	AwayTeam     schemas.Text   `json:"away_team" doc:"Name of the visitors; null where no file has said it"`
-	StartsAt     schemas.TimeMS `json:"starts_at" doc:"When it was to begin; null where no file has said it"`
-	Pitches      int64          `json:"pitches" doc:"Pitches that stand, those without a batter too"`
-	FirstPitchAt schemas.TimeMS `json:"first_pitch_at" doc:"Event time of the first pitch"`
-	LastPitchAt  schemas.TimeMS `json:"last_pitch_at" doc:"Event time of the newest pitch"`
-	Live         bool           `json:"live" doc:"A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest"`
+	GamePK       string                      `json:"game_pk" doc:"The game"`
+	GameDate     schemas.Text                `json:"game_date" doc:"Its calendar date; null where it is not known"`
+	Venue        schemas.Text                `json:"venue" doc:"The ballpark; null where it is not known"`
+	HomeTeam     schemas.Text                `json:"home_team" doc:"Name of the home team; null where no file has said it (pitchstream games load)"`
+	AwayTeam     schemas.Text                `json:"away_team" doc:"Name of the visitors; null where no file has said it"`
+	StartsAt     schemas.Opt[schemas.TimeMS] `json:"starts_at" doc:"When it was to begin; null where no file has said it"`
+	Pitches      int64                       `json:"pitches" doc:"Pitches that stand, those without a batter too"`
+	FirstPitchAt schemas.TimeMS              `json:"first_pitch_at" doc:"Event time of the first pitch"`
+	LastPitchAt  schemas.TimeMS              `json:"last_pitch_at" doc:"Event time of the newest pitch"`
+	Live         bool                        `json:"live" doc:"A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest"`
 }
 
 // Games are the games of the newest pitches.

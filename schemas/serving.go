@@ -95,7 +95,7 @@ type PlayedGame struct {
 	Venue    Text
 	HomeTeam Text // "" where no file has said it
 	AwayTeam Text
-	StartsAt TimeMS // 0 where no file has said it
+	StartsAt Opt[TimeMS] // missing where no file has said it
 	Pitches  int64
 	// First and Last are the event times of its first and its newest pitch.
 	First, Last TimeMS

@@ -51,7 +51,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.EqualValues(t, "2024-07-04", game.Game.GameDate)
 	require.EqualValues(t, "Fenway Park", game.Game.Venue)
 	require.EqualValues(t, "Boston Red Sox", game.Game.HomeTeam)
-	require.EqualValues(t, 1720123800000, game.Game.StartsAt)
+	require.Equal(t, schemas.Some[schemas.TimeMS](1720123800000), game.Game.StartsAt)
 	again, err := reader.Games(t.Context(), schemas.GameQuery{Limit: 100})
 	require.NoError(t, err)
 	require.Contains(t, again, game.Game)

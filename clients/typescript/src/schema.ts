@@ -1742,7 +1742,7 @@ export interface components {
              * Format: date-time
              * @description When it was to begin; null where no file has said it
              */
-            starts_at: string;
+            starts_at: string | null;
             /** @description The ballpark; null where it is not known */
             venue: string | null;
         };
@@ -2068,7 +2068,7 @@ export interface components {
              * Format: date-time
              * @description When it was to begin; null where no file has said it
              */
-            starts_at: string;
+            starts_at: string | null;
             /** @description The ballpark; null where it is not known */
             venue: string | null;
         };

@@ -100,11 +100,9 @@ func pointer(o schemas.Opt[int64]) *int64 {
 // after its start; where no file has said that, at noon in UTC of the day after.
 func (b Games) Schedule(ctx context.Context, from, to string, missing bool) ([]schemas.GameFacts, error) {
 	found, err := pg.Collect(ctx, b.db, func(row pgx.CollectableRow) (g schemas.GameFacts, err error) {
-		var starts, asOf schemas.TimeMS
 		err = row.Scan(pg.Text(&g.GamePK), pg.Date(&g.GameDate), pg.Text(&g.Venue), pg.Text(&g.HomeTeam),
-			pg.Text(&g.AwayTeam), pg.Integer(&g.HomeTeamID), pg.Integer(&g.AwayTeamID), pg.Time(&starts),
-			pg.Time(&asOf), pg.Text(&g.Status), &g.IsDue)
-		g.AsOf, g.StartsAt = asOf, schemas.Opt[schemas.TimeMS]{Value: starts, Present: starts != 0}
+			pg.Text(&g.AwayTeam), pg.Integer(&g.HomeTeamID), pg.Integer(&g.AwayTeamID), pg.MaybeTime(&g.StartsAt),
+			pg.Time(&g.AsOf), pg.Text(&g.Status), &g.IsDue)
 		return g, err
 	}, `SELECT game_pk, game_date, venue, home_team, away_team, home_team_id, away_team_id, starts_at, as_of, status, due FROM {schema}.games g
 		CROSS JOIN LATERAL (SELECT coalesce(status, '') ~* '^(postponed|cancell?ed)' AS is_off) o

@@ -298,7 +298,7 @@ func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, er
 
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 	err = row.Scan(&g.GamePK, pg.Date(&g.GameDate), pg.Text(&g.Venue), pg.Text(&g.HomeTeam),
-		pg.Text(&g.AwayTeam), pg.Time(&g.StartsAt), &g.Pitches,
+		pg.Text(&g.AwayTeam), pg.MaybeTime(&g.StartsAt), &g.Pitches,
 		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt), pg.Time(&g.StreamLast))
 	return g, err
 }

@@ -29,6 +29,9 @@ func Float(o *schemas.Opt[float64]) any { return (*float)(o) }
 // Time returns the destination of a timestamp column. NULL is 0.
 func Time(t *schemas.TimeMS) any { return (*moment)(t) }
 
+// MaybeTime returns the destination of a timestamp column. NULL is a missing value.
+func MaybeTime(t *schemas.Opt[schemas.TimeMS]) any { return (*maybeMoment)(t) }
+
 type (
 	text                             schemas.Text
 	date                             schemas.Text
@@ -36,6 +39,7 @@ type (
 	float                            schemas.Opt[float64]
 	truth                            schemas.Opt[bool]
 	moment                           schemas.TimeMS
+	maybeMoment                      schemas.Opt[schemas.TimeMS]
 )
 
 func (t *text) ScanText(v pgtype.Text) error {
@@ -70,6 +74,14 @@ func (t *moment) ScanTimestamptz(v pgtype.Timestamptz) error {
 	*t = 0
 	if v.Valid {
 		*t = moment(schemas.TimeMSOf(v.Time))
+	}
+	return nil
+}
+
+func (t *maybeMoment) ScanTimestamptz(v pgtype.Timestamptz) error {
+	*t = maybeMoment{Present: v.Valid}
+	if v.Valid {
+		t.Value = schemas.TimeMSOf(v.Time)
 	}
 	return nil
 }
