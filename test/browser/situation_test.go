@@ -24,6 +24,11 @@ func TestTheAtBatAndItsCount(t *testing.T) { plain(t, "situation.mjs") }
 // guard: dashboard: an answer to an earlier question is not shown
 func TestWordsOfRecordsAndQuestions(t *testing.T) { plain(t, "words.mjs") }
 
+// Cards and the wall stay with their games while others have the newest pitch. choose.mjs has the cases.
+// guard: dashboard: cards keep their places
+// guard: dashboard: the wall stays with a game
+func TestWhichGamesAreShown(t *testing.T) { plain(t, "choose.mjs") }
+
 // plain runs a module of this folder under Node, beside those of the dashboard.
 func plain(t *testing.T, module string) {
 	t.Helper()

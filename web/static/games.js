@@ -1,5 +1,6 @@
 // The list of games, those with new pitches first.
 
+import { keepPlaces } from "./choose.js";
 import { attr, command, h, list, loading, note, text } from "./dom.js";
 import { counted, date, measured, missing, outcome, player, time } from "./format.js";
 import { get, pause, poll } from "./net.js";
@@ -42,7 +43,7 @@ export function games(root, _, signal) {
     lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
   function show() {
-    cards.show(newest.filter(g => g.live || moves(seen, g)).slice(0, carded));
+    cards.show(newest.filter(g => g.live || moves(seen, g)));
     all.show([...known.values()]);
     more.hidden = !next;
   }
@@ -80,7 +81,7 @@ function forget(known, body) {
 /** liveCards shows how each live game stands. */
 function liveCards(signal) {
   const node = h("ul", { class: "cards", "aria-label": "Live games" }), last = new Map();
-  let games = [];
+  let games = []; // those shown
   const draw = () => list(node, games, g => g.game_pk, card, (li, g) => {
     const row = last.get(g.game_pk), [big, who, what] = li.words;
     text(li.name, `${g.venue ?? "Game"} · ${g.game_pk}`);
@@ -99,7 +100,7 @@ function liveCards(signal) {
       await pause(games.length ? lookEvery : 200, signal);
     }
   })();
-  return { node, show(live) { games = live; attr(node, "hidden", !live.length); draw(); } };
+  return { node, show(live) { games = keepPlaces(games, live, carded); attr(node, "hidden", !live.length); draw(); } };
 }
 
 function card(g) {

@@ -1,5 +1,6 @@
-// One game for a screen on the wall: large type, nothing to click, the newest game unless one is named.
+// One game for a screen on the wall: large type, nothing to click. Unless a game is named it is the newest, for as long as that has pitches.
 
+import { onTheWall } from "./choose.js";
 import { attr, flash, h, list, loading, note, panel, text } from "./dom.js";
 import { measured, missing, number, outcome, player, timeOfDay } from "./format.js";
 import { merge } from "./game.js";
@@ -16,14 +17,15 @@ export function wall(root, [gamePK], signal) {
   root.append(h("h1", { class: "sr" }, "Wall"), place);
   if (gamePK) return show(place, gamePK, signal);
   let shown = null, leave = null;
-  poll("v1/games?limit=1", 10_000, {
-    state({ games: [newest] }) {
-      if (!newest) return place.replaceChildren(note("empty", "No game yet.", "The first appears here with its first pitch."));
-      if (newest.game_pk === shown) return;
-      shown = newest.game_pk;
+  poll("v1/games?limit=100", 10_000, {
+    state({ games: newest }) {
+      const was = shown?.game_pk;
+      shown = onTheWall(shown, newest, Date.now());
+      if (!shown) return place.replaceChildren(note("empty", "No game yet.", "The first appears here with its first pitch."));
+      if (shown.game_pk === was) return;
       leave?.abort();
       leave = new AbortController();
-      show(place, shown, AbortSignal.any([signal, leave.signal]));
+      show(place, shown.game_pk, AbortSignal.any([signal, leave.signal]));
     },
     lost: problem => { if (!shown) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
