@@ -137,12 +137,16 @@ var rapidoc = sync.OnceValue(func() []byte {
 	return script
 })
 
-// registerDocs serves the page that shows the document: RapiDoc 9.3.8 of npm, as it was published. The page
-// loads nothing from elsewhere.
+// registerDocs serves the page that shows the document: RapiDoc 9.3.8 of npm, as it was published, and labels
+// that it lacks. The page loads nothing from elsewhere.
 func registerDocs(mux *http.ServeMux) {
 	page, err := docs.ReadFile("docs/index.html")
 	if err != nil {
 		panic(err) // files of this build
+	}
+	labels, err := docs.ReadFile("docs/labels.js")
+	if err != nil {
+		panic(err)
 	}
 	serve := func(path, contentType string, body func() []byte) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -153,4 +157,5 @@ func registerDocs(mux *http.ServeMux) {
 	}
 	serve("/docs", "text/html; charset=utf-8", func() []byte { return page })
 	serve("/docs/rapidoc-min.js", "text/javascript; charset=utf-8", rapidoc)
+	serve("/docs/labels.js", "text/javascript; charset=utf-8", func() []byte { return labels })
 }

@@ -313,6 +313,18 @@ try {
     return `${rules} rules passed`;
   });
 
+  await step("the page of the API's document, and what axe says of it", async () => {
+    const p = await newPage();
+    await p.goto(`${base}/docs#get-/v1/games`);
+    await p.getByRole("button", { name: "TRY" }).click(); // as it is: no field must be filled
+    await p.getByText("Response Status: OK:200").waitFor();
+    await p.evaluate(axe);
+    const { passes, violations } = await p.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    must(!violations.length, violations.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`));
+    await p.context().close();
+    return `${passes.length} rules passed`;
+  });
+
   await step("without motion nothing moves", async () => {
     const p = await newPage({ reducedMotion: "reduce" });
     await p.goto(`${base}/${ready.game[0]}`);
