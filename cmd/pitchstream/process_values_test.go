@@ -48,6 +48,8 @@ print(json.dumps(out))
 // Every reader finds the values of every file as they went in. There are identifiers beyond 2^53, words that
 // are numbers or nothing to some readers, texts that are formulas to a spreadsheet, and times to the
 // millisecond.
+//
+// guard: files: lists are read by fastparquet
 func TestEveryReaderFindsTheValuesOfEveryTable(t *testing.T) {
 	python := testkit.Python(t, "duckdb, fastparquet, pandas, polars, pyarrow")
 	types := []string{"NaN", "Inf", "-Infinity", "null", "NA", "=1+1", "+1", "@SUM(A1)", "\t=1", "a\nb", `"quoted", and more`, "東京 ⚾", ""}
@@ -56,7 +58,8 @@ func TestEveryReaderFindsTheValuesOfEveryTable(t *testing.T) {
 	var want [][]any
 	for i, text := range types {
 		id, batter := fmt.Sprintf("00000000-0000-4000-8000-%012d", i), int64(1<<53+1+2*i)
-		pitch, err := json.Marshal(map[string]any{"eventId": id, "type": text})
+		// Each row has an issue: some readers fail over a list that is empty nowhere.
+		pitch, err := json.Marshal(map[string]any{"eventId": id, "type": text, "spin": map[string]any{"rpm": "x"}})
 		require.NoError(t, err)
 		fmt.Fprintf(&records, "{\"summary_acts\":{\"pitch\":%s}}\n", pitch)
 		fmt.Fprintf(&ids, "%s,%d,2026-04-05T19:00:%02d.123456Z\n", id, batter, i)

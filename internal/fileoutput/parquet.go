@@ -37,6 +37,9 @@ func newParquetWriter(w io.Writer, columns []column, coreVersion int32) *parquet
 	for _, c := range columns {
 		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
 	}
+	// fastparquet fails over pages of version 2 with lists of which none is empty.
+	// guard: files: lists are read by fastparquet
+	options = append(options, parquet.DataPageVersion(1))
 	rows := parquet.NewGenericWriter[any](w, options...)
 	return &parquetWriter{rows, columns, make([]parquet.Row, 0, batchRows)}
 }
