@@ -254,7 +254,9 @@ func (p *processor) measure(
 		return m, err
 	}
 	if m.rejection == nil && item.Envelope != nil && !id.EventTime.Present {
-		m.eventTime = schemas.Opt[schemas.TimeMS]{Value: m.change.EventTime, Present: m.change.EventTime > 0}
+		// Without the header it is the time of the line, which is 0 where the line has none.
+		// guard: process: a time before 1970 is a time | m.change.EventTime != 0 -> m.change.EventTime > 0
+		m.eventTime = schemas.Opt[schemas.TimeMS]{Value: m.change.EventTime, Present: m.change.EventTime != 0}
 	}
 	return m, nil
 }

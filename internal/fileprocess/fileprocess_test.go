@@ -163,6 +163,19 @@ func TestAnEmptyInputLeavesTheTablesOfAnEarlierRun(t *testing.T) {
 	require.NotContains(t, string(after), "00000000-0000-4000-8000-000000000001")
 }
 
+// guard: process: a time before 1970 is a time
+func TestAnEventTimeBefore1970IsInTheRows(t *testing.T) {
+	o := options(t, 1, fileinput.Stdin)
+	o.Format = "jsonl"
+	o.Stdin = strings.NewReader(fmt.Sprintf(`{"key":"1","headers":{"event_time":"1969-12-31T23:59:59.999Z"},"value":%q}`,
+		pitch(1)))
+	_, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	rows, err := os.ReadFile(filepath.Join(o.Output, "rows.jsonl"))
+	require.NoError(t, err)
+	require.Contains(t, string(rows), `"event_time":"1969-12-31T23:59:59.999Z"`)
+}
+
 // The later line of a file need not be the newer record, because kcat reads one partition after the other.
 //
 // guard: process: a row keeps the version of its record
