@@ -48,7 +48,7 @@ func TestABatchOfVeryManyRecordsStopsNoPartition(t *testing.T) {
 			c.Client = append(c.Client, kgo.WithDecompressor(d))
 		})
 		cl.waitCommitted()
-		require.Equal(t, 21, w.seen.batchCount(), "one record at a time")
+		cl.waitFor("one record at a time", func() bool { return w.seen.batchCount() == 21 })
 		later.Store(int64(packedQuiet))
 		cl.produce(good(s, 1)...)
 		cl.waitFor("another session", func() bool {
