@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,11 @@ type Observer struct {
 	hint    func(error) string
 	work    *activity
 	traces  *obs.Tracer
-	refused atomic.Value // the hint for the reason why Redis refuses us that was logged last
+	refused atomic.Value // the hint for the reason why Redis is not written to that was logged last
 	arrival sync.Once    // logs the first record whose time the topic has replaced
 	failed  atomic.Value // when a write to Postgres failed last, a time.Time; zero: a later one succeeded
 	unknown atomic.Value // the note about migrations that was logged last
+	absent  atomic.Value // why Postgres cannot be used, as it was logged last; "": it can be
 }
 
 // NewObserver returns an observer with metrics of its own. hint is Options.Hint.
@@ -202,6 +204,7 @@ const refusedFor = 35 * time.Second
 // pinged records the outcome of a check of Postgres. A server that answers may refuse every write, as with a
 // full disk, so that it does not end the fault of a write.
 func (w *Observer) pinged(now time.Time, err error) {
+	w.logAbsence(err)
 	switch {
 	case err != nil:
 		w.health.Set("postgres", false, w.withHint(err))
@@ -212,6 +215,22 @@ func (w *Observer) pinged(now time.Time, err error) {
 		w.health.Set("postgres", true, "")
 	}
 	w.Metrics.Up("postgres", err == nil)
+}
+
+// logAbsence logs why Postgres cannot be used, once for each remedy, and when it can be again. A processor that
+// starts writes nothing yet, so its log would otherwise not say what it waits for.
+func (w *Observer) logAbsence(err error) {
+	if err == nil {
+		if was, _ := w.absent.Swap("").(string); was != "" {
+			w.log.Info("Postgres can be used again")
+		}
+		return
+	}
+	why := cmp.Or(w.hint(err), err.Error())
+	// guard: a processor that waits for Postgres logs why | w.absent.Swap(why) != why -> why == ""
+	if w.absent.Swap(why) != why {
+		w.log.Warn("Postgres cannot be used: waiting for it", "error", err)
+	}
 }
 
 // writeFailed returns when a write to Postgres failed last, zero if a later one succeeded.
@@ -273,7 +292,7 @@ func (w *Observer) noteRedis(s redissink.State) {
 	w.health.Note("redis", note)
 }
 
-// logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an
+// logRefusal logs why Redis is not written to, once for each remedy. The keeper logs only the first reason of an
 // outage, which may be that connections ended, so the wrong password would not be seen.
 func (w *Observer) logRefusal(s redissink.State) {
 	if s.Phase == redissink.PhaseOK {
@@ -282,6 +301,6 @@ func (w *Observer) logRefusal(s redissink.State) {
 	}
 	hint := w.hint(errors.New(s.Reason))
 	if hint != "" && w.refused.Swap(hint) != hint {
-		w.log.Warn("Redis refuses us", "reason", s.Reason)
+		w.log.Warn("Redis is not written to", "phase", s.Phase, "reason", s.Reason)
 	}
 }

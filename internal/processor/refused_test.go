@@ -156,3 +156,18 @@ func TestAPostgresThatRefusesWritesIsNotReadyBecauseItAnswers(t *testing.T) {
 	w.Condition("postgres", true, "")
 	require.True(t, isReady())
 }
+
+// A processor that starts with a wrong password writes nothing, so no attempt of the stream says why it waits.
+//
+// guard: a processor that waits for Postgres logs why
+func TestTheLogSaysWhyPostgresCannotBeUsed(t *testing.T) {
+	var log lockedBuffer
+	w := NewObserver(slog.New(slog.NewTextHandler(&log, nil)), nil)
+	for range 3 {
+		w.pinged(time.Now(), errors.New("password authentication failed"))
+	}
+	w.pinged(time.Now(), nil)
+	w.pinged(time.Now(), nil)
+	require.Equal(t, 1, strings.Count(log.String(), "password authentication failed"), "once, not each second")
+	require.Equal(t, 1, strings.Count(log.String(), "Postgres can be used again"))
+}

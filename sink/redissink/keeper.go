@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -317,13 +319,20 @@ func (k *Keeper) round(ctx context.Context) error {
 	return k.finishSweep(ctx, began)
 }
 
-// check asks Redis whether it lost data. An answer ends PhaseUnavailable and PhaseRefused.
+// check asks Redis whether it lost data. An answer ends PhaseUnavailable and PhaseRefused, if Redis takes a
+// write, too: a full one answers reads, and would else be left and entered again with every sweep.
 func (k *Keeper) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	lost, err := k.sink.check(ctx)
 	if err != nil {
 		return err
+	}
+	// guard: redis: a server that refuses writes stays refused | k.State().skipsPushes() -> false
+	if k.State().skipsPushes() {
+		if _, err := k.sink.nameEpoch(ctx); err != nil { // writes nothing where the epoch has a name
+			return err
+		}
 	}
 	k.update(func() {
 		if k.state.skipsPushes() {
@@ -433,11 +442,19 @@ func (k *Keeper) fail(ctx context.Context, err error) error {
 		return err
 	}
 	phase := PhaseUnavailable
-	if errors.As(err, new(*RefusedError)) {
+	if errors.As(err, new(*RefusedError)) || refusesWrites(err) {
 		phase = PhaseRefused
 	}
 	k.update(func() { k.set(phase, err.Error()) })
 	return err
+}
+
+// refusesWrites reports whether a server has answered that it takes no write: it is full, it cannot write its
+// own file, or a right is missing.
+func refusesWrites(err error) bool {
+	return slices.ContainsFunc([]string{"OOM ", "MISCONF ", "NOPERM "}, func(prefix string) bool {
+		return redis.HasErrorPrefix(err, prefix)
+	})
 }
 
 // failSource records that Redis cannot be compared with Postgres, which says nothing about Redis. The reason

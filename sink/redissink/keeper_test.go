@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -234,6 +236,35 @@ func TestKeeperWhileRedisIsUnavailable(t *testing.T) {
 		k.server.FlushAll() // it was restarted
 		k.repair()
 		k.expect(t, 2*time.Second, "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+// A full server answers reads. It must not look repaired for a moment with every attempt, because an alert
+// on the phase would then start over.
+//
+// guard: redis: a server that refuses writes stays refused
+func TestKeeperWhileRedisIsFull(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t.Context(), 1, 1)
+		k.after(time.Second)
+		var isFull atomic.Bool
+		isFull.Store(true)
+		k.server.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+			isWrite := slices.Contains([]string{"SET", "SETNX", "EVAL", "EVALSHA"}, strings.ToUpper(cmd))
+			if isFull.Load() && isWrite {
+				c.WriteError("OOM command not allowed when used memory > 'maxmemory'.")
+			}
+			return isFull.Load() && isWrite
+		})
+		k.pitch(t.Context(), 1, 2)
+		k.expect(t, 0, "push failed", "refused")
+		k.expect(t, time.Minute)
+		if s := k.State(); !strings.Contains(s.Reason, "OOM ") || time.Since(s.Since) < time.Minute {
+			t.Errorf("state: %+v", s)
+		}
+		isFull.Store(false)
+		k.expect(t, 3*time.Second, "mending", "swept", "ok")
 		k.well(t)
 	})
 }
