@@ -66,6 +66,9 @@ func Print(out io.Writer, r Report, o PrintOptions) error {
 func (o *PrintOptions) lastLine(r Report) string {
 	found := terminal.Counted(int64(r.Differences), "difference")
 	switch {
+	case r.Differences == 0 && r.Topic != nil && len(r.Topic.Held) > 0:
+		return fmt.Sprintf("no difference in what can be compared; %s held by a gap: see /readyz of the processors",
+			terminal.Counted(int64(len(r.Topic.Held)), "partition is", "partitions are"))
 	case r.Differences == 0:
 		return "no difference"
 	case r.Left == 0:
@@ -88,6 +91,9 @@ func (o *PrintOptions) printTopic(w io.Writer, r *TopicReport) {
 	if r.Behind > 0 {
 		fmt.Fprintf(w, "  behind    %s not processed yet, and not compared; %s\n",
 			terminal.Counted(r.Behind, "record"), o.Hints.Wait)
+	}
+	for _, held := range r.Held {
+		fmt.Fprintf(w, "  held      %s\n", held)
 	}
 	l := r.Letters
 	fmt.Fprintf(w, "  letters   %s rejected, ", terminal.Counted(l.Rejected, "record"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -48,6 +49,8 @@ type TopicReport struct {
 	NotCheckable int64 `json:"not_checkable"`
 	// Moving counts pitches whose stored version is beyond the positions that were compared.
 	Moving int64 `json:"moving"`
+	// Held says of each partition that a gap holds why. Its records wait until a person accepts the gap.
+	Held []string `json:"held,omitempty"`
 	// RowsNotSent counts the pitches that a repair has written and not sent to the rows topic. A replay of the
 	// records from RowsNotSentSince on sends them, and is therefore left to do.
 	RowsNotSent      int64          `json:"rows_not_sent,omitzero"`
@@ -102,6 +105,7 @@ type comparison struct {
 	progress func(done, total int64)
 
 	judge       judge
+	topicID     string // of the raw topic now; "": not known, or its archive is read as well
 	deadLetters deadLetters
 	rejected    map[place]bool // records that the core rejected
 	games       groups
@@ -129,6 +133,9 @@ func (c *comparison) run(ctx context.Context) error {
 	defer client.Close()
 	c.admin = kadm.NewClient(client)
 	c.raw = archive.NewTopic(c.kafka.Client, c.admin, c.kafka.Raw, c.kafka.Archive)
+	if c.topicID, err = c.currentID(ctx); err != nil {
+		return err
+	}
 	if err := c.await(ctx); err != nil {
 		return err
 	}
@@ -210,6 +217,35 @@ func (c *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 	return out, nil
 }
 
+// currentID returns the ID of the raw topic. With an archive it returns "", because that has the records of a
+// former topic.
+func (c *comparison) currentID(ctx context.Context) (string, error) {
+	if c.kafka.Archive != "" {
+		return "", nil
+	}
+	topics, err := c.admin.ListTopics(ctx, c.kafka.Raw)
+	if err != nil {
+		return "", fmt.Errorf("kafka: %w", err)
+	}
+	id := topics[c.kafka.Raw].ID
+	if id == (kadm.TopicID{}) {
+		return "", nil
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:]), nil // as processors store it
+}
+
+// ofCurrent returns a stored position as one of the topic as it is now, and why a gap holds its partition.
+// A topic that was created anew has other records at the same offsets: nothing of it is processed, and all
+// stored versions are of the former one.
+func (c *comparison) ofCurrent(p schemas.Position) (now schemas.Position, held string) {
+	// guard: verify: a topic that was created anew is not taken for the former one | p.TopicID != c.topicID -> false
+	if p.TopicID != "" && c.topicID != "" && p.TopicID != c.topicID {
+		p.FormerNextOffset, p.NextOffset = max(p.FormerNextOffset, p.NextOffset), 0
+		p.Gap = cmp.Or(p.Gap, "the topic was created anew, and no processor has accepted that")
+	}
+	return p, p.Gap
+}
+
 // processed returns the parts of the topic that the store has processed. Its bounds are those that a method
 // of the topic returns.
 func (c *comparison) processed(
@@ -225,8 +261,13 @@ func (c *comparison) processed(
 	}
 	next := map[int32]int64{}
 	c.judge.former, c.deadLetters.former = map[int32]int64{}, map[int32]int64{}
+	c.report.Held = nil
 	for _, p := range positions {
 		if p.Topic == c.kafka.Raw {
+			p, held := c.ofCurrent(p)
+			if held != "" {
+				c.report.Held = append(c.report.Held, fmt.Sprintf("%s/%d: %s", p.Topic, p.Partition, held))
+			}
 			next[p.Partition], c.judge.former[p.Partition] = p.NextOffset, p.FormerNextOffset
 			c.deadLetters.former[p.Partition] = p.FormerNextOffset
 		}

@@ -3,10 +3,12 @@ package verify
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -126,6 +128,43 @@ func TestAStoreThatHoldsTheTopicDoesNotDiffer(t *testing.T) {
 	require.Positive(t, r.Topic)
 	require.Equal(t, r.Topic, r.Postgres)
 	require.Zero(t, r.Moving+r.NotCheckable)
+}
+
+// A topic that was deleted and created again holds nothing that was processed. Its records are neither missing
+// in the store, nor is a stored pitch about to arrive in it.
+//
+// guard: verify: a topic that was created anew is not taken for the former one
+func TestATopicThatWasCreatedAnewIsHeld(t *testing.T) {
+	kafka, store := played(t)
+	stored := int64(len(store.byPitch))
+	client, err := kgo.NewClient(kafka.Client...)
+	require.NoError(t, err)
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	id := func() string {
+		topics, err := admin.ListTopics(t.Context(), "raw")
+		require.NoError(t, err)
+		is := topics["raw"].ID
+		return base64.RawURLEncoding.EncodeToString(is[:])
+	}
+	store.positions[0].TopicID = id()
+	require.Empty(t, compare(t, kafka, store, false).Held)
+	_, err = admin.DeleteTopics(t.Context(), "raw")
+	require.NoError(t, err)
+	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, "raw")
+	require.NoError(t, err)
+	again, err := kgo.NewClient(kafka.Client...) // that does not know the former topic
+	require.NoError(t, err)
+	defer again.Close()
+	record := &kgo.Record{Topic: "raw", Value: []byte("{}")}
+	require.NoError(t, again.ProduceSync(t.Context(), record).FirstErr())
+	r := compare(t, kafka, store, false)
+	require.Equal(t, []string{"raw/0: the topic was created anew, and no processor has accepted that"}, r.Held)
+	require.Equal(t, []int64{1, 0, 0, stored}, []int64{r.Behind, r.Records, r.Moving, r.NotCheckable})
+	require.Empty(t, r.Differences)
+	var out bytes.Buffer
+	require.NoError(t, Print(&out, Report{Topic: &r}, PrintOptions{}))
+	require.Contains(t, out.String(), "no difference in what can be compared; 1 partition is held by a gap")
 }
 
 // Each kind of difference is found, and a repair leaves those that the topic cannot decide. It counts the
