@@ -33,6 +33,11 @@ try {
   await page.getByText("No game of this date.").waitFor();
   await page.getByRole("button", { name: "All dates" }).click();
   await shows(50);
+
+  console.log("do remember");
+  await answers.next();
+  await page.getByText("These are the games of 69 s ago").waitFor();
+  await page.getByText("not known").first().waitFor();
 } catch (err) {
   console.error(err.message);
   process.exitCode = 1;

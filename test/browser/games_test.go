@@ -19,6 +19,7 @@ import (
 // A server has 120 games, the newest first, three of them of one date. games.mjs pages through them.
 //
 // guard: dashboard: a game without a pitch leaves the list
+// guard: dashboard: a list from memory is not taken for the present one
 func TestDashboardPagesThroughGames(t *testing.T) {
 	browser := chromium(t)
 	type game struct {
@@ -28,6 +29,7 @@ func TestDashboardPagesThroughGames(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var games []game
+	isOld := false // Postgres is unavailable, and the list an earlier one
 	for i := 119; i >= 0; i-- {
 		day := fmt.Sprintf("2026-06-%02d", 1+i/5)
 		if i < 3 {
@@ -54,14 +56,21 @@ func TestDashboardPagesThroughGames(t *testing.T) {
 		if from+50 < len(chosen) {
 			answer["next_cursor"] = strconv.Itoa(from + 50)
 		}
+		if isOld {
+			answer["source"], answer["age_ms"] = "memory", 69_000
+		}
 		_ = json.NewEncoder(w).Encode(answer)
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	env := []string{"DASHBOARD=" + server.URL, "CHROMIUM=" + browser, "PICTURES=" + pictures(t)}
-	script(t, "games.mjs", env, func(_ string, args []string) string {
+	script(t, "games.mjs", env, func(action string, args []string) string {
 		mu.Lock()
 		defer mu.Unlock()
+		if action == "remember" {
+			isOld = true
+			return "remembered"
+		}
 		games = slices.DeleteFunc(games, func(g game) bool { return g.PK == args[0] })
 		require.Len(t, games, 119)
 		return "deleted"

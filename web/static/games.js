@@ -2,7 +2,7 @@
 
 import { keepPlaces } from "./choose.js";
 import { attr, command, h, list, loading, note, text } from "./dom.js";
-import { counted, date, measured, missing, outcome, player, time } from "./format.js";
+import { ago, counted, date, measured, missing, outcome, player, time } from "./format.js";
 import { get, pause, poll } from "./net.js";
 import { countOf } from "./situation.js";
 import { table } from "./table.js";
@@ -18,10 +18,11 @@ export function games(root, _, signal) {
   const every = h("button", { type: "button", hidden: true, onclick: () => { day.value = ""; choose(); } }, "All dates");
   const more = h("button", { type: "button", class: "more", onclick: readMore, hidden: true }, "Older games");
   root.append(h("div", { class: "heading" }, h("h1", {}, "Games"), h("div", { class: "days" }, every, day)), place);
-  const cards = liveCards(signal);
+  let isOld = false; // the list is the server's last known one
+  const cards = liveCards(signal), old = h("p", { class: "sub", role: "status", hidden: true });
   const all = table([
     { key: "game_pk", label: "Game", words: true, head: true, rising: true, value: g => g.game_pk, show: link },
-    { key: "state", label: "State", words: true, rising: true, value: g => g.live || moves(seen, g) ? "0" : "1", show: (cell, g) => badge(cell, g.live || moves(seen, g)) },
+    { key: "state", label: "State", words: true, rising: true, value: g => g.live || moves(seen, g) ? "0" : "1", show: (cell, g) => badge(cell, g.live || moves(seen, g), isOld) },
     { key: "venue", label: "Ballpark", words: true, rising: true, value: g => g.venue },
     { key: "teams", label: "Teams", words: true, rising: true, value: teams },
     { key: "game_date", label: "Date", words: true, value: g => g.game_date, show: (cell, g) => text(cell, date(g.game_date)) },
@@ -33,11 +34,15 @@ export function games(root, _, signal) {
     state: body => {
       forget(known, body);
       newest = body.games;
+      // guard: dashboard: a list from memory is not taken for the present one | body.source === "memory" -> false
+      isOld = body.source === "memory";
+      attr(old, "hidden", !isOld);
+      text(old, `Postgres cannot be read. These are the games of ${ago(body.age_ms)}: they may have gone on since.`);
       for (const g of newest) { watch(seen, g); known.set(g.game_pk, g); }
       if (!hasMore) next = body.next_cursor ?? "";
       every.hidden = !day.value;
       if (!known.size) return place.replaceChildren(day.value ? note("empty", "No game of this date.", "Choose another date, or all of them.") : note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
-      if (!all.node.isConnected) place.replaceChildren(cards.node, h("div", { class: "panel" }, all.node), more);
+      if (!all.node.isConnected) place.replaceChildren(old, cards.node, h("div", { class: "panel" }, all.node), more);
       show();
     },
     lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
@@ -114,10 +119,10 @@ function link(cell, g) {
   text(a, g.game_pk);
 }
 
-function badge(cell, live) {
+function badge(cell, live, isOld) {
   const b = cell.firstChild ?? cell.appendChild(h("span"));
-  attr(b, "class", live ? "badge live" : "badge");
-  text(b, live ? "live" : "over");
+  attr(b, "class", live && !isOld ? "badge live" : "badge");
+  text(b, isOld ? "not known" : live ? "live" : "over");
 }
 
 function watch(seen, g) {
