@@ -239,3 +239,13 @@ func TestFencesAreBounded(t *testing.T) {
 	require.Equal(t, 10*fencesPerAnswer, k.sources.memory.fences.Len())
 	require.Zero(t, k.sources.memory.kept.Len())
 }
+
+// Redis never has the list of games, and may well be read.
+//
+// guard: api: a problem names the server that is missing
+func TestAProblemNamesTheServerThatIsMissing(t *testing.T) {
+	s := newStores()
+	s.storeErr = errGone
+	problem := newAsker(t, s, nil).get(503, "/v1/games", "/v1/games")
+	require.Equal(t, []any{problemUnavailable, errStoreUnavailable.Error()}, []any{problem["type"], problem["detail"]})
+}

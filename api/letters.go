@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -23,6 +25,17 @@ type letterIn struct {
 
 var errNoLetters = huma.Error404NotFound("dead letters cannot be read here: this server knows no Kafka")
 
+// errLettersUnavailable reports that the topic, or what was decided about its dead letters, cannot be read.
+var errLettersUnavailable = errors.New("dead letters need Kafka and Postgres, and one of them cannot be read now")
+
+// ofLetters marks an error of reading dead letters.
+func ofLetters(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errLettersUnavailable, err)
+}
+
 func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLetterReport, err error) {
 	if a.cfg.Letters == nil {
 		return report, errNoLetters
@@ -31,7 +44,7 @@ func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLe
 	report, err = a.cfg.Letters.DeadLetterReport(ctx)
 	back()
 	report.Groups = notNil(report.Groups)
-	return report, err
+	return report, ofLetters(err)
 }
 
 func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterView, error) {
@@ -42,7 +55,7 @@ func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterVi
 	// guard: api: clients read dead letters in turn | turnOf(ctx).read( -> func(ctx context.Context, _ *fairQueue, f func() error) error { defer stepAside(ctx)(); return f() }(
 	err := turnOf(ctx).read(ctx, &a.cfg.turns.letters, func() (err error) {
 		letter, err = a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
-		return err
+		return ofLetters(err)
 	})
 	if err == nil && letter == nil {
 		err = huma.Error404NotFound("there is no letter at this place")

@@ -33,6 +33,7 @@ func (d *deadTopic) Letter(
 	return d.letter, d.err
 }
 
+// guard: api: dead letters that cannot be read are Kafka's
 func TestLettersAreShown(t *testing.T) {
 	dead := &deadTopic{
 		report: schemas.DeadLetterReport{DeadLetterSums: schemas.DeadLetterSums{Letters: 430, Open: 430}, Groups: []schemas.DeadLetterGroup{{Code: schemas.CodeTooLarge, Shape: "too_large: N", Share: 1}}},
@@ -52,6 +53,7 @@ func TestLettersAreShown(t *testing.T) {
 	w := k.ask("/v1/letters")
 	require.Equal(t, 503, w.Code)
 	require.NotContains(t, w.Body.String(), "10.0.0.7")
+	require.Contains(t, w.Body.String(), errLettersUnavailable.Error(), "Redis may well be read")
 	dead.report, dead.err = schemas.DeadLetterReport{}, nil
 	require.Equal(t, []any{}, k.get(200, "/v1/letters", "/v1/letters")["groups"])
 	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/letters").Code)

@@ -73,6 +73,12 @@ func problemOf(err error) error {
 		p.Type, p.Detail = problemBusy, "Postgres took too long for this: ask for less, as with more filters"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p.Detail = "no answer in time"
+	// guard: api: a problem names the server that is missing | errors.Is(err, errStoreUnavailable) -> false
+	case errors.Is(err, errStoreUnavailable):
+		p.Detail = errStoreUnavailable.Error()
+	// guard: api: dead letters that cannot be read are Kafka's | errors.Is(err, errLettersUnavailable) -> false
+	case errors.Is(err, errLettersUnavailable):
+		p.Detail = errLettersUnavailable.Error()
 	default: // without the reason, because it names servers
 		p.Detail = errUnavailable.Error()
 	}

@@ -16,6 +16,10 @@ import (
 // remembered.
 var errUnavailable = errors.New("neither Redis nor Postgres can be read now")
 
+// errStoreUnavailable reports the same about what Redis never has, such as pitches and the list of games.
+// Redis may well be read then.
+var errStoreUnavailable = errors.New("only Postgres has this, and it cannot be read now")
+
 // sources decides where an answer comes from: Redis if it is up to date, else Postgres, else the memory of
 // earlier answers.
 type sources struct {
@@ -328,7 +332,7 @@ func fromStore[T any](
 			return v, c, nil
 		}
 	}
-	return v, c, fmt.Errorf("%w: %w", errUnavailable, err)
+	return v, c, fmt.Errorf("%w: %w", errStoreUnavailable, err)
 }
 
 // readStore waits for the records in need, then reads Postgres or the memory of its answers.

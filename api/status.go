@@ -170,6 +170,11 @@ func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string)
 	b.addSteps(s, alive)
 	b.addLetters(s)
 	b.Stores = append([]StoreHealth{b.kafka(alive, s)}, s.stores...)
+	b.addWrites(alive, s)
+	// guard: api: without Kafka nobody knows how many records wait | !b.Stores[0].OK && -> false &&
+	if !b.Stores[0].OK && v.lag.Value == 0 {
+		b.LagMS = schemas.Opt[int64]{}
+	}
 	b.judge(s, len(alive), v, maxLag)
 	return b
 }
@@ -298,46 +303,123 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	return h
 }
 
-// judge sets the state, one word, and the reasons. The checks come in the order of their severity, because
-// the first that finds something names the state.
+// phaseRefused is the phase of a Redis that answers and must not, or cannot, be written to.
+const phaseRefused = "refused"
+
+// addWrites adds to the stores what processors report: a store that can be read may still take no writes.
+func (b *Stream) addWrites(alive []string, s streamSnapshot) {
+	var refused []string
+	phase := ""
+	for _, name := range alive {
+		isRefused := func(fault string) bool { return strings.HasPrefix(fault, "postgres:") }
+		if slices.ContainsFunc(s.works[name].Faults, isRefused) {
+			refused = append(refused, name)
+		}
+		phase = max(phase, s.pulse.Heartbeats[name].Phase) // "refused" is the greatest of all phases
+	}
+	for i := range b.Stores {
+		store := &b.Stores[i]
+		switch {
+		// guard: api: a Postgres that takes no writes is not well | len(refused) > 0 -> false
+		case store.Name == sourcePostgres && store.OK && len(refused) > 0:
+			store.Detail = "can be read, but takes no writes of " + strings.Join(refused, ", ")
+		// guard: api: why Redis is incomplete is said | phase == phaseRefused -> false
+		case store.Name == sourceRedis && store.OK && store.Detail != "" && phase == phaseRefused:
+			store.Detail = "incomplete: it takes no writes, and /readyz of a processor says why; " +
+				"answers come from Postgres"
+		}
+	}
+}
+
+// severities are the states, the worst first.
+var severities = []string{stateDown, stateHeld, stateBehind, stateDegraded, stateOK}
+
+// found adds a reason. The state is the worst of all reasons.
+func (b *Stream) found(state, reason string) {
+	if slices.Index(severities, state) < slices.Index(severities, b.State) {
+		b.State = state
+	}
+	b.Reasons = append(b.Reasons, reason)
+}
+
+// judge sets the state, one word, and the reasons. Causes come before what follows from them, because a
+// narrow line shows only the first.
 func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Duration) {
 	b.State = stateOK
-	found := func(state, reason string) {
-		if b.State == stateOK {
-			b.State = state
-		}
-		b.Reasons = append(b.Reasons, reason)
-	}
 	if alive == 0 {
-		found(stateDown, "no processor is alive")
+		b.found(stateDown, "no processor is alive")
 	}
 	for _, p := range b.Processors {
 		if held := s.works[p.Instance].Breaker; p.Alive && held != "" {
 			b.Breaker = Breaker{Open: true, Reason: held}
-			found(stateHeld, p.Instance+" holds: "+held)
+			b.found(stateHeld, p.Instance+" holds: "+held)
 		}
 	}
+	for _, store := range b.Stores {
+		isKafka := store.Name == "kafka" // what is wrong with it is a fault of a processor
+		if !isKafka && (!store.OK || store.Detail != "") {
+			b.found(stateDegraded, store.Name+": "+store.Detail)
+		}
+	}
+	// guard: api: causes are named before what follows from them | isCause -> !isCause
+	b.addFaults(func(fault string) bool { return isCause(fault) })
 	if v.lag.Value > maxLag.Milliseconds() {
 		waited := time.Duration(v.lag.Value) * time.Millisecond
-		found(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
+		b.found(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
 	}
-	for _, p := range b.Partitions {
-		// guard: api: a partition without a reader is reported
-		if p.Processor == "" && alive > 0 {
-			found(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
-		}
+	if unread := b.unread(); unread != "" && alive > 0 {
+		b.found(stateBehind, "nobody reads "+unread)
 	}
-	for _, store := range s.stores {
-		unknown := store.Name == "kafka" && alive == 0 // said already: no processor is alive
-		if (!store.OK || store.Detail != "") && !unknown {
-			found(stateDegraded, store.Name+": "+store.Detail)
-		}
-	}
+	b.addFaults(func(fault string) bool { return !isCause(fault) })
+}
+
+// isCause reports whether a fault of a processor says why, and not only that a partition does not move.
+func isCause(fault string) bool {
+	return !strings.HasPrefix(fault, "progress:") && !strings.HasPrefix(fault, "assigned:")
+}
+
+// addFaults adds some faults of the processors that are alive, each once with all that have it. A gap holds
+// the stream as the breaker does: both wait for a person.
+func (b *Stream) addFaults(isWanted func(string) bool) {
+	var faults []string
+	with := map[string][]string{}
 	for _, p := range b.Processors {
 		for _, fault := range p.Faults {
-			if p.Alive && !strings.HasPrefix(fault, "breaker:") {
-				found(stateDegraded, p.Instance+": "+fault)
+			if !p.Alive || strings.HasPrefix(fault, "breaker:") || !isWanted(fault) {
+				continue
 			}
+			if with[fault] == nil {
+				faults = append(faults, fault)
+			}
+			with[fault] = append(with[fault], p.Instance)
 		}
 	}
+	for _, fault := range faults {
+		state := stateDegraded
+		// guard: api: a gap holds the stream | "gap:" -> "no gap:"
+		if strings.HasPrefix(fault, "gap:") {
+			state = stateHeld
+		}
+		name, rest, _ := strings.Cut(fault, ": ")
+		if !strings.HasPrefix(rest, name+": ") { // an error of a store begins with the store, as its check does
+			rest = fault
+		}
+		b.found(state, strings.Join(with[fault], ", ")+": "+rest)
+	}
+}
+
+// unread returns the partitions without a reader, as "topic/0, 1, 2"; "" without any.
+func (b *Stream) unread() string {
+	var found []string
+	for _, p := range b.Partitions {
+		// guard: api: a partition without a reader is reported
+		if p.Processor == "" {
+			name := strconv.Itoa(int(p.Partition))
+			if len(found) == 0 {
+				name = p.Topic + "/" + name
+			}
+			found = append(found, name)
+		}
+	}
+	return strings.Join(found, ", ")
 }

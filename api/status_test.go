@@ -69,6 +69,7 @@ func TestTheStreamInOneGlance(t *testing.T) {
 // guard: api: a processor that is silent is not alive
 // guard: api: a partition without a reader is reported
 // guard: api: a Redis that is not up to date is reported
+// guard: api: a gap holds the stream
 func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 	change := func(name string, f func(*schemas.Work)) func(*stores) {
 		return func(s *stores) { w := s.works[name]; f(&w); s.works[name] = w }
@@ -85,7 +86,8 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 		"Redis incomplete":     {"degraded", "redis: incomplete", func(s *stores) { s.pulse.Epoch = "another" }},
 		"Postgres away":        {"degraded", "postgres: cannot be read", func(s *stores) { s.storeErr = errGone }},
 		"a processor's Kafka":  {"degraded", "a: kafka: no answer", change("a", func(w *schemas.Work) { w.Faults = []string{"kafka: no answer"} })},
-		"a processor's faults": {"degraded", "a: postgres: away", change("a", func(w *schemas.Work) { w.Faults = []string{"postgres: away"} })},
+		"a gap":                {"held", "a: gap: pitches.raw/0: gone", change("a", func(w *schemas.Work) { w.Faults = []string{"gap: pitches.raw/0: gone"} })},
+		"a processor's faults": {"degraded", "postgres: can be read, but takes no writes of a", change("a", func(w *schemas.Work) { w.Faults = []string{"postgres: away"} })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // in which answering takes no time
@@ -103,6 +105,63 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A narrow line shows the first reason only: it must be the cause, and not what follows from it.
+//
+// guard: api: causes are named before what follows from them
+// guard: api: a Postgres that takes no writes is not well
+func TestTheCauseIsNamedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		for name, w := range s.works {
+			w.Faults = []string{"postgres: postgres: disk full", "progress: pitches.raw/" + name + " stands"}
+			s.works[name] = w
+		}
+		s.pulse.Applied["pitches.raw/2"], s.pulse.Applied["pitches.raw/3"] = 9, 9
+		h := s.pulse.Heartbeats["a"]
+		h.LagMS = 20_000
+		s.pulse.Heartbeats["a"] = h
+		b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
+		require.Equal(t, "behind", b["state"])
+		require.Equal(t, []any{
+			"postgres: can be read, but takes no writes of a, b", "a, b: postgres: disk full",
+			"a record has waited for 20s", "nobody reads pitches.raw/2, 3",
+			"a: progress: pitches.raw/a stands", "b: progress: pitches.raw/b stands",
+		}, b["reasons"])
+		synctest.Wait()
+	})
+}
+
+// guard: api: without Kafka nobody knows how many records wait
+func TestWithoutKafkaTheLagIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		k := newAsker(t, s, nil)
+		require.EqualValues(t, 0, k.get(200, opOverview, "/v1/stream")["lag_ms"])
+		w := s.works["a"]
+		w.Faults = []string{"kafka: no answer"}
+		s.set(func() { s.works["a"] = w })
+		time.Sleep(overviewEvery + time.Millisecond)
+		s.beats()
+		require.Nil(t, k.get(200, opOverview, "/v1/stream")["lag_ms"])
+		synctest.Wait()
+	})
+}
+
+// guard: api: why Redis is incomplete is said
+func TestAFullRedisIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		s.pulse.Epoch = "another"
+		for name, h := range s.pulse.Heartbeats {
+			h.Phase = phaseRefused
+			s.pulse.Heartbeats[name] = h
+		}
+		b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
+		require.Contains(t, b["reasons"].([]any)[0], "redis: incomplete: it takes no writes")
+		synctest.Wait()
+	})
 }
 
 // Without Redis the status comes from Postgres, without both from memory with its age, and else it is a

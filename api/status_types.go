@@ -5,7 +5,7 @@ import "github.com/pitchstream/pitchstream/schemas"
 // Stream is the status of the stream.
 type Stream struct {
 	At      schemas.TimeMS `json:"at" doc:"When this was put together"`
-	State   string         `json:"state" enum:"ok,degraded,behind,held,down" doc:"down: no processor is alive; held: the breaker of one is open; behind: a record has waited for too long, or nobody reads a partition; degraded: a store or a processor is not well"`
+	State   string         `json:"state" enum:"ok,degraded,behind,held,down" doc:"down: no processor is alive; held: the breaker of one is open, or a gap, and a person must act; behind: a record has waited for too long, or nobody reads a partition; degraded: a store or a processor is not well"`
 	Reasons []string       `json:"reasons" doc:"Why it is not ok, for people"`
 
 	RecordsPerS  float64 `json:"records_per_s" doc:"Records of all processors that are alive, over some ten seconds"`

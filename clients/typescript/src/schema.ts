@@ -4784,7 +4784,7 @@ export interface components {
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
             /**
-             * @description down: no processor is alive; held: the breaker of one is open; behind: a record has waited for too long, or nobody reads a partition; degraded: a store or a processor is not well
+             * @description down: no processor is alive; held: the breaker of one is open, or a gap, and a person must act; behind: a record has waited for too long, or nobody reads a partition; degraded: a store or a processor is not well
              * @enum {string}
              */
             state: "ok" | "degraded" | "behind" | "held" | "down";
