@@ -81,7 +81,8 @@ var postgresRules = []rule{
 
 // writerRules are about settings that only commands that write depend on.
 var writerRules = []rule{
-	{"default_transaction_read_only", is("on"), Error, "every write is refused",
+	{"default_transaction_read_only", is("on"), Warning,
+		"pitchstream writes all the same, because its transactions say so; other programs of this role cannot",
 		"ALTER ROLE CURRENT_USER SET default_transaction_read_only = off;"},
 	{"in_hot_standby", is("on"), Error, "the server is a standby: every write is refused",
 		"give the address of the primary, or all addresses and target_session_attrs=read-write"},
