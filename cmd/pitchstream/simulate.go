@@ -93,7 +93,9 @@ func (c *simulateCmd) Validate() error {
 		return errors.New("--speedup needs --realtime")
 	case c.Rate > 0 && c.Realtime:
 		return errors.New("give --rate or --realtime, not both")
-	case c.Produce && (c.Output != "" || c.Envelope):
+	case c.Produce && c.Envelope:
+		return errors.New("--envelope is for files: --produce sends key and headers with each record anyway")
+	case c.Produce && c.Output != "":
 		return errors.New("give --produce or an output, not both")
 	case c.Produce:
 		return config.Kafka(c.Kafka).Validate()

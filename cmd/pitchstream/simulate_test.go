@@ -156,6 +156,7 @@ func TestSimulateNamesWrongUsage(t *testing.T) {
 		"--feed-ids":                           "--feed-ids needs keys and headers, which plain lines do not have",
 		"--produce":                            "--kafka-brokers is missing",
 		"--produce --kafka-brokers=b:1 -o x":   "give --produce or an output, not both",
+		"--produce --envelope":                 "--envelope is for files",
 		"--produce --kafka-brokers=kafka://b":  "want host:port",
 		"--start=yesterday":                    "--start",
 		"--first-game-pk=-3":                   "--first-game-pk is -3",
