@@ -30,7 +30,7 @@ func TestComposeFromNothing(t *testing.T) {
 	kafka, postgres, admin, api, watch := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(),
 		testkit.FreePort(), testkit.FreePort()
 	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
-		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api, "PROMETHEUS_PORT="+watch)
+		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api, "API_ADMIN_PORT="+testkit.FreePort(), "PROMETHEUS_PORT="+watch)
 	project := strings.ToLower(testkit.Name(t))
 	run := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, compose[0], append(compose[1:], append([]string{"-p", project}, args...)...)...)
