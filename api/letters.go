@@ -26,7 +26,7 @@ type letterIn struct {
 var errNoLetters = huma.Error404NotFound("dead letters cannot be read here: this server knows no Kafka")
 
 // errLettersUnavailable reports that the topic, or what was decided about its dead letters, cannot be read.
-var errLettersUnavailable = errors.New("dead letters need Kafka and Postgres, and one of them cannot be read now")
+var errLettersUnavailable = errors.New("dead letters need Kafka and Postgres: one of them cannot be read now")
 
 // ofLetters marks an error of reading dead letters.
 func ofLetters(err error) error {

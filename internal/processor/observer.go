@@ -217,8 +217,8 @@ func (w *Observer) pinged(now time.Time, err error) {
 	w.Metrics.Up("postgres", err == nil)
 }
 
-// logAbsence logs why Postgres cannot be used, once for each remedy, and when it can be again. A processor that
-// starts writes nothing yet, so its log would otherwise not say what it waits for.
+// logAbsence logs why Postgres cannot be used, once for each remedy, and when it can be again. A processor
+// that starts writes nothing yet, so its log would otherwise not say why it waits.
 func (w *Observer) logAbsence(err error) {
 	if err == nil {
 		if was, _ := w.absent.Swap("").(string); was != "" {
@@ -292,8 +292,8 @@ func (w *Observer) noteRedis(s redissink.State) {
 	w.health.Note("redis", note)
 }
 
-// logRefusal logs why Redis is not written to, once for each remedy. The keeper logs only the first reason of an
-// outage, which may be that connections ended, so the wrong password would not be seen.
+// logRefusal logs why Redis is not written to, once for each remedy. The keeper logs only the first reason of
+// an outage, which may be that connections ended, so the wrong password would not be seen.
 func (w *Observer) logRefusal(s redissink.State) {
 	if s.Phase == redissink.PhaseOK {
 		w.refused.Store("")

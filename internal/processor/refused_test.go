@@ -157,7 +157,7 @@ func TestAPostgresThatRefusesWritesIsNotReadyBecauseItAnswers(t *testing.T) {
 	require.True(t, isReady())
 }
 
-// A processor that starts with a wrong password writes nothing, so no attempt of the stream says why it waits.
+// A processor that starts with a wrong password writes nothing, so no attempt of the stream says why.
 //
 // guard: a processor that waits for Postgres logs why
 func TestTheLogSaysWhyPostgresCannotBeUsed(t *testing.T) {

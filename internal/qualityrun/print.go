@@ -16,7 +16,7 @@ import (
 // figures of single venues.
 func Print(out io.Writer, r schemas.QualityReport, everything bool) error {
 	if r.Games == 0 {
-		fmt.Fprintf(out, "no figures of %s: there is no pitch, or no processor has computed them yet (--quality-every)\n",
+		fmt.Fprintf(out, "no figures of %s: there is no pitch, or no processor has computed them yet\n",
 			cmp.Or(r.Day, "any day"))
 		return nil
 	}

@@ -130,8 +130,8 @@ func TestAStoreThatHoldsTheTopicDoesNotDiffer(t *testing.T) {
 	require.Zero(t, r.Moving+r.NotCheckable)
 }
 
-// A topic that was deleted and created again holds nothing that was processed. Its records are neither missing
-// in the store, nor is a stored pitch about to arrive in it.
+// A topic that was deleted and created again holds nothing that was processed. Its records are not missing
+// in the store, and no stored pitch is about to arrive in it.
 //
 // guard: verify: a topic that was created anew is not taken for the former one
 func TestATopicThatWasCreatedAnewIsHeld(t *testing.T) {
