@@ -90,8 +90,12 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		}
 		// guard: api: a silent processor is dead
 		if !isAlive(h, now) {
-			for partition := range h.Positions {
-				lost[h.Topic+"/"+partition] = max(lost[h.Topic+"/"+partition], behind)
+			for partition, next := range h.Positions {
+				field := h.Topic + "/" + partition
+				// guard: api: a dead one that another has passed says nothing | next >= p.Applied[field] -> true
+				if next >= p.Applied[field] {
+					lost[field] = max(lost[field], behind)
+				}
 			}
 			continue
 		}
@@ -104,7 +108,8 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 			owned[h.Topic+"/"+partition] = true
 		}
 	}
-	// The partitions of a dead processor count until another one has taken them over.
+	// The partitions of a dead processor count until another one has taken them over. One that read on and
+	// gave a partition up has left no heartbeat for it.
 	for field, behind := range lost {
 		// guard: api: a dead one's partitions are missed
 		if !owned[field] {
@@ -115,7 +120,11 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	for field := range p.Applied {
 		topic, _, _ := strings.Cut(field, "/")
 		// guard: api: a partition without an owner is noticed
-		v.silent = v.silent || topics[topic] && !owned[field]
+		if topics[topic] && !owned[field] {
+			v.silent = true
+			// guard: api: nothing waits only where that is known | v.lag.Value > 0 -> true
+			v.lag.Present = v.lag.Value > 0
+		}
 	}
 	if alive == 0 {
 		v.silent, v.upToDate = true, ok(last)

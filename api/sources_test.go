@@ -65,6 +65,8 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 
 // guard: api: a silent processor is dead
 // guard: api: a dead one's partitions are missed
+// guard: api: a dead one that another has passed says nothing
+// guard: api: nothing waits only where that is known
 // guard: api: without a live processor answers are stale
 func TestJudge(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
@@ -91,13 +93,18 @@ func TestJudge(t *testing.T) {
 		"dead, and replaced":                    {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0), false}},
 		"dead, and not replaced":                {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100), true}},
 		"alive without partitions, others dead": {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "0"), beat(0, 0, "ok", "E")}, verdict{true, true, some(3_600_000), true}},
+		"dead, passed by one that gave it up":   {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, none, true}},
+		"the same, and another is behind":       {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "1"), beat(0, 7, "ok", "E", "0")}, verdict{true, true, some(7), true}},
 		"has given it more than it has":         {[]schemas.Heartbeat{{At: schemas.TimeMSOf(now), Phase: "ok", Epoch: "E", Topic: "t", Positions: map[string]int64{"0": 2}}}, verdict{false, false, some(0), false}},
 		"a clock that is ahead":                 {[]schemas.Heartbeat{beat(-time.Minute, 5, "ok", "E", "0")}, verdict{true, false, some(5), false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := schemas.Pulse{Epoch: "E", Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{"t/0": 1}}
-			if name == "one of two mends" || strings.HasPrefix(name, "dead, and") {
+			switch {
+			case name == "one of two mends" || strings.HasPrefix(name, "dead, and"):
 				p.Applied["t/1"] = 1
+			case strings.HasPrefix(name, "dead, passed") || strings.HasPrefix(name, "the same, "):
+				p.Applied["t/1"] = 2
 			}
 			for i, h := range c.beats {
 				p.Heartbeats[fmt.Sprint(i)] = h
