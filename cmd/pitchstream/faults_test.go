@@ -47,6 +47,8 @@ type fault struct {
 	tires      bool             // a pitcher does
 	noArchive  bool             // the archive cannot be written
 	data       func(*leagueDay) // what is wrong with the newest day's games
+	noAPI      bool             // no connection reaches it
+	noArchiver bool             // nor the archiver
 	noRedis    bool             // the API reads no Redis
 	noStores   bool             // nor Postgres
 	well       time.Duration    // before; 0: ten minutes
@@ -72,6 +74,8 @@ var faults = map[string]struct {
 	"Redis lost data":          {fault{mended: 7}, []string{"RedisMended"}},
 	"Redis is never whole":     {fault{phase: redissink.PhaseRepairing}, []string{"RedisNotMended"}},
 	"memory":                   {fault{memory: true}, []string{"Memory"}},
+	"no API":                   {fault{noAPI: true}, []string{"NoAPI"}},
+	"no archiver":              {fault{noArchiver: true}, []string{"NoArchiver"}},
 	"the API reads nothing":    {fault{noRedis: true, noStores: true}, []string{"APIErrors"}},
 	"the API reads no Redis":   {fault{noRedis: true}, []string{"APIFromPostgres"}},
 	"quality is not computed":  {fault{stale: true}, []string{"QualityStale"}},
@@ -215,8 +219,12 @@ func (w *onCall) live(long time.Duration, f fault) {
 		if !f.gone {
 			w.look("p0", w.watch.Metrics.Registry)
 		}
-		w.look("s0", w.served.Registry)
-		w.look("a0", w.kept.Registry)
+		if !f.noAPI {
+			w.look("s0", w.served.Registry)
+		}
+		if !f.noArchiver {
+			w.look("a0", w.kept.Registry)
+		}
 		for key, values := range w.values {
 			if len(values) == int(w.now/halfMinute) { // as Prometheus notes what it does not see any more
 				w.values[key] = append(values, "stale")
