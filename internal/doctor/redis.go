@@ -229,7 +229,8 @@ func (r *redisExam) rights(ctx context.Context, c redis.UniversalClient) {
 		return
 	}
 	key := r.o.Redis.Prefix + "batter:{0}"
-	const ask = `local refused = {}
+	const ask = `if not redis.acl_check_cmd then return redis.error_reply('this server cannot be asked which commands are allowed') end
+		local refused = {}
 		for _, command in ipairs(ARGV) do
 			if not redis.acl_check_cmd(command, KEYS[1], 'f', 'v') and not redis.acl_check_cmd(command, KEYS[1], 'f')
 				and not redis.acl_check_cmd(command, KEYS[1]) then refused[#refused + 1] = command end

@@ -140,7 +140,8 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // watchStores checks each second until ctx ends whether the stores can be read, and whether the schema has
-// the migrations of this build. It returns an error for a database that this build must not read.
+// the migrations of this build. The server is ready with one of them, and names the other one. It returns an
+// error for a database that this build must not read.
 func watchStores(ctx context.Context, handler *api.Switch, stores *targets, health *obs.Health) error {
 	tick := time.Tick(time.Second)
 	for {
@@ -150,6 +151,7 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 		}
 		ping, cancel := context.WithTimeout(ctx, time.Second)
 		why := stores.live.Ping(ping)
+		_, _, lost := stores.redis.Seqs(ping, nil)
 		cancel()
 		if errors.Is(why, pgread.ErrEncoding) || errors.Is(why, pgread.ErrNewerSchema) {
 			return why
@@ -158,17 +160,23 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 		if errors.Is(why, pgread.ErrNotMigrated) {
 			err = why
 		}
-		reason := ""
-		if err != nil {
-			reason = err.Error()
-		}
-		health.Set("stores", err == nil, reason)
+		health.Set("stores", err == nil, reasonOf(err))
+		// guard: server: a store that does not answer is named | reasonOf(lost) -> ""
+		health.Note("redis", reasonOf(lost))
+		health.Note("postgres", reasonOf(why))
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick:
 		}
 	}
+}
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // swingRecords reads records of the raw topic, to draw their swings.

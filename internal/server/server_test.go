@@ -82,6 +82,29 @@ func TestServerNamesAMigrationThatIsMissing(t *testing.T) {
 }
 
 // guard: server: requests are taken while load balancers notice
+// guard: server: a store that does not answer is named
+func TestServerNamesAStoreThatDoesNotAnswer(t *testing.T) {
+	o, _, _ := testOptions(t)
+	o.AdminAddr, o.Redis.URL = testkit.FreeAddr(), "redis://"+testkit.FreeAddr()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, o) }()
+	page := ""
+	require.Eventually(t, func() bool {
+		resp, err := http.Get("http://" + o.AdminAddr + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		page = string(body)
+		return resp.StatusCode == http.StatusOK && strings.Contains(page, `"redis: `)
+	}, time.Minute, 20*time.Millisecond, &page)
+	require.NotContains(t, page, `"postgres: `)
+	stop()
+	require.NoError(t, <-ended)
+}
+
 func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 	o, _, _ := testOptions(t)
 	o.AdminAddr, o.DrainWait = testkit.FreeAddr(), 2*time.Second
