@@ -168,6 +168,7 @@ func TestTheRunbooksNameWhatIsThere(t *testing.T) {
 
 // guard: alerts: an archiver that gathers a segment is not behind
 // guard: alerts: chance is no missing tracking
+// guard: alerts: a league without an API misses none
 // guard: alerts: five points are no fewer
 // guard: alerts: a lag that moves is no standstill
 // guard: alerts: a refit that was promoted is none that is held
