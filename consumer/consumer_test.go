@@ -255,12 +255,21 @@ func TestARefusedRecordIsADeadLetterAndTheOlderVersionStaysCurrent(t *testing.T)
 			return schemas.Record{Key: []byte("1"), Headers: []schemas.Header{{Key: "revision", Value: []byte(revision)}},
 				Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001","speed":{"mph":` + mph + `}}}}`)}
 		}
-		cl.produce(pitch("1", "91"), pitch("2", "92"))
+		name := func(revision, batter string) schemas.Record {
+			r := schemas.Record{Key: []byte("1")}
+			for _, h := range [][2]string{{"op", "identify"}, {"pitch_id", "00000000-0000-4000-8000-000000000001"},
+				{"revision", revision}, {"batter_id", batter}} {
+				r.Headers = append(r.Headers, schemas.Header{Key: h[0], Value: []byte(h[1])})
+			}
+			return r
+		}
+		cl.produce(pitch("1", "91"), pitch("2", "92"), name("1", "601"), name("2", "602"))
 		cl.process()
 		rows, _ := cl.store.Rows(t.Context())
 		require.Len(t, rows, 1)
 		require.Equal(t, schemas.Some(91.0), rows[0].PitchSpeedMPH)
-		same(t, "dead letters", map[string]int{"0/1 sink_rejected": 1}, cl.deadLetters())
+		require.Equal(t, schemas.Some(int64(601)), rows[0].BatterID)
+		same(t, "dead letters", map[string]int{"0/1 sink_rejected": 1, "0/3 sink_rejected": 1}, cl.deadLetters())
 		letter := cl.readAll(deadTopic)[0]
 		require.Equal(t, string(pitch("2", "92").Value), string(letter.Value), "read again for its bytes, which were recycled")
 		require.Equal(t, "1", string(letter.Key))

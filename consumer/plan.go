@@ -19,8 +19,7 @@ type Decoded struct {
 }
 
 // Plan is the effect of one or more polls: the versions of pitches to write, and the records that become dead
-// letters. A record that changes nothing is in neither. Either an earlier record has the same version, or
-// it is an identify and a newer one of the same pitch is there.
+// letters. A record with the version of an earlier record is in neither, because it changes nothing.
 type Plan struct {
 	// Pitches are sorted by id, each once. All processors lock rows in this order, so that no two of them
 	// wait for each other.
@@ -55,10 +54,12 @@ func MakePlan(decoded []Decoded) Plan {
 		p.add(&p.Pitches[j], d)
 	}
 	for i := range p.Pitches {
-		// guard: versions are newest first in a batch | b.Version.Compare(a.Version) -> a.Version.Compare(b.Version)
-		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int {
-			return b.Version.Compare(a.Version)
-		})
+		for _, versions := range [][]schemas.Change{p.Pitches[i].Measured, p.Pitches[i].Identified} {
+			// guard: versions are newest first in a batch | b.Version.Compare(a.Version) -> a.Version.Compare(b.Version)
+			slices.SortFunc(versions, func(a, b schemas.Change) int {
+				return b.Version.Compare(a.Version)
+			})
+		}
 	}
 	// guard: sort before upsert
 	slices.SortFunc(p.Pitches, func(a, b schemas.PitchChanges) int {
@@ -67,7 +68,8 @@ func MakePlan(decoded []Decoded) Plan {
 	return p
 }
 
-// add counts a change, and adds it to its pitch unless it changes nothing there.
+// add counts a change, and adds it to its pitch unless its version is there. Older versions are kept, because
+// the store may refuse the newest.
 func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	c := d.Change
 	key := schemas.RegisterOf(&c)
@@ -76,15 +78,12 @@ func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	switch c.Op {
 	case schemas.OpIdentify:
 		p.counts.Identifies++
-		if pitch.Identified == nil || c.Version.Compare(pitch.Identified.Version) > 0 {
-			pitch.Identified = &c
-		}
-		return
 	case schemas.OpDelete:
 		p.counts.Deletes++
 	}
 	if !isDuplicate {
-		pitch.Measured = append(pitch.Measured, c)
+		versions := pitch.Versions(c.Op)
+		*versions = append(*versions, c)
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 )
 
 // Every record is in the plan once: as the writer of a version, or as a dead letter. Pitches are sorted,
-// because all processors lock them in one order, and each is in it once; its versions are newest first.
+// because all processors lock them in one order, and each is in it once. The store gets each version once,
+// those of a register newest first, because it may refuse any of them.
 // guard: sort before upsert
+// guard: versions are newest first in a batch
 func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 	records := newScorer(20).records(400)
 	var decoded []Decoded
@@ -28,13 +30,21 @@ func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 		return bytes.Compare(a.PitchID[:], b.PitchID[:])
 	}))
 	seen := map[int64]int{}
+	written := map[schemas.Register]int{}
 	for i, pitch := range p.Pitches {
 		require.True(t, i == 0 || p.Pitches[i-1].PitchID != pitch.PitchID)
-		require.True(t, slices.IsSortedFunc(pitch.Measured, func(a, b schemas.Change) int {
-			return b.Version.Compare(a.Version)
-		}))
+		for _, versions := range [][]schemas.Change{pitch.Measured, pitch.Identified} {
+			require.True(t, slices.IsSortedFunc(versions, func(a, b schemas.Change) int {
+				return b.Version.Compare(a.Version)
+			}))
+			for i := range versions {
+				written[schemas.RegisterOf(&versions[i])]++
+			}
+		}
 	}
-	for _, carriers := range p.carriers {
+	require.Equal(t, len(p.carriers), len(written))
+	for register, carriers := range p.carriers {
+		require.Equal(t, 1, written[register], "%+v", register)
 		for _, r := range carriers {
 			seen[r.Offset]++
 		}

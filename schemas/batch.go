@@ -23,8 +23,16 @@ type PitchChanges struct {
 	// Measured are the upserts and deletes, newest version first, each version once. Only the first counts,
 	// unless the store refuses it permanently; then the next one takes its place.
 	Measured []Change
-	// Identified is the newest identify, nil if there is none.
-	Identified *Change
+	// Identified are the identifies, by the same rule.
+	Identified []Change
+}
+
+// Versions returns the list to which changes of an op belong: one list for each register.
+func (p *PitchChanges) Versions(op Op) *[]Change {
+	if op == OpIdentify {
+		return &p.Identified
+	}
+	return &p.Measured
 }
 
 // PositionMove moves the position of one partition.

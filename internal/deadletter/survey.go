@@ -397,11 +397,7 @@ func (d *Desk) refusals(ctx context.Context, batch []*judged) error {
 			}
 			round[id] = l
 			p := schemas.PitchChanges{PitchID: id}
-			if l.change.Op == schemas.OpIdentify {
-				p.Identified = &l.change
-			} else {
-				p.Measured = []schemas.Change{l.change}
-			}
+			*p.Versions(l.change.Op) = []schemas.Change{l.change}
 			pitches = append(pitches, p)
 		}
 		slices.SortFunc(pitches, func(a, b schemas.PitchChanges) int {

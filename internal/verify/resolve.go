@@ -121,7 +121,7 @@ func (r *resolved) of(id schemas.PitchID) (batter schemas.Opt[int64], game strin
 	return batter, r.games[w.game], true
 }
 
-// reduce returns each pitch once, sorted, with its measured versions newest first and its newest identify.
+// reduce returns each pitch once, sorted, with the versions of each register newest first, each once.
 func reduce(changes []schemas.Change) []schemas.PitchChanges {
 	byPitch := map[schemas.PitchID]*schemas.PitchChanges{}
 	for _, c := range changes {
@@ -130,17 +130,17 @@ func reduce(changes []schemas.Change) []schemas.PitchChanges {
 			p = &schemas.PitchChanges{PitchID: c.PitchID}
 			byPitch[c.PitchID] = p
 		}
-		same := func(m schemas.Change) bool { return m.Version == c.Version }
-		switch {
-		case c.Op != schemas.OpIdentify && !slices.ContainsFunc(p.Measured, same):
-			p.Measured = append(p.Measured, c)
-		case c.Op == schemas.OpIdentify && (p.Identified == nil || c.Version.Compare(p.Identified.Version) > 0):
-			p.Identified = &c
+		versions := p.Versions(c.Op)
+		same := func(is schemas.Change) bool { return is.Version == c.Version }
+		if !slices.ContainsFunc(*versions, same) {
+			*versions = append(*versions, c)
 		}
 	}
 	out := make([]schemas.PitchChanges, 0, len(byPitch))
+	newestFirst := func(a, b schemas.Change) int { return b.Version.Compare(a.Version) }
 	for _, p := range byPitch {
-		slices.SortFunc(p.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
+		slices.SortFunc(p.Measured, newestFirst)
+		slices.SortFunc(p.Identified, newestFirst)
 		out = append(out, *p)
 	}
 	slices.SortFunc(out, func(a, b schemas.PitchChanges) int {

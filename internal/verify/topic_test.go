@@ -68,8 +68,10 @@ func (r *registers) apply(_ context.Context, b schemas.Batch) (rows int, err err
 				is.Measured = &c
 			}
 		}
-		if c := p.Identified; c != nil && (is.Identified == nil || c.Version.Compare(is.Identified.Version) >= 0) {
-			is.Identified = c
+		for _, c := range p.Identified {
+			if is.Identified == nil || c.Version.Compare(is.Identified.Version) >= 0 {
+				is.Identified = &c
+			}
 		}
 		r.byPitch[p.PitchID] = is
 	}

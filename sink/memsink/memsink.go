@@ -113,13 +113,19 @@ func mustBeReduced(b schemas.Batch) {
 			panic(fmt.Sprintf("memsink: pitches not sorted, each once: %v after %v", p.PitchID,
 				b.Pitches[i-1].PitchID))
 		}
-		for j, c := range p.Measured {
-			if j > 0 && p.Measured[j-1].Version.Compare(c.Version) <= 0 {
-				panic(fmt.Sprintf("memsink: versions of %v are not newest first, each once", p.PitchID))
-			}
-			if c.PitchID != p.PitchID || c.Op == schemas.OpIdentify || (c.Op == schemas.OpUpsert) != (c.Row != nil) {
-				panic(fmt.Sprintf("memsink: not a measured change of %v: %+v", p.PitchID, c))
-			}
+		mustBeVersions(p, p.Measured, false)
+		mustBeVersions(p, p.Identified, true)
+	}
+}
+
+func mustBeVersions(p schemas.PitchChanges, versions []schemas.Change, isIdentify bool) {
+	for i, c := range versions {
+		if i > 0 && versions[i-1].Version.Compare(c.Version) <= 0 {
+			panic(fmt.Sprintf("memsink: versions of %v are not newest first, each once", p.PitchID))
+		}
+		isWhole := (c.Op == schemas.OpUpsert) == (c.Row != nil)
+		if c.PitchID != p.PitchID || (c.Op == schemas.OpIdentify) != isIdentify || !isWhole {
+			panic(fmt.Sprintf("memsink: not a change of that register of %v: %+v", p.PitchID, c))
 		}
 	}
 }
@@ -149,24 +155,34 @@ func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
 }
 
 func (s *Store) writeMeasured(r *register, p schemas.PitchChanges, out *schemas.Outcome) bool {
-	for i, c := range p.Measured {
+	c := s.newest(p.Measured, out)
+	if c == nil {
+		return false
+	}
+	if r.measured != nil {
+		order := c.Version.Compare(r.measured.Version)
+		if order < 0 || order == 0 && s.CoreVersion < r.coreVersion {
+			out.Superseded++
+			return false
+		}
+	}
+	r.measured, r.coreVersion = c, s.CoreVersion
+	r.provenance = schemas.ProvenanceOf(*c, s.CoreVersion, s.Build, schemas.TimeMSOf(s.Now()))
+	return true
+}
+
+// newest returns the newest version that the store does not refuse, nil if there is none. It counts the
+// older ones as superseded.
+func (s *Store) newest(versions []schemas.Change, out *schemas.Outcome) *schemas.Change {
+	for i, c := range versions {
 		if why := s.Refuse(c); why != "" {
 			out.Refused = append(out.Refused, schemas.Refusal{Change: c, Reason: why})
 			continue
 		}
-		out.Superseded += len(p.Measured) - i - 1
-		if r.measured != nil {
-			order := c.Version.Compare(r.measured.Version)
-			if order < 0 || order == 0 && s.CoreVersion < r.coreVersion {
-				out.Superseded++
-				return false
-			}
-		}
-		r.measured, r.coreVersion = &c, s.CoreVersion
-		r.provenance = schemas.ProvenanceOf(c, s.CoreVersion, s.Build, schemas.TimeMSOf(s.Now()))
-		return true
+		out.Superseded += len(versions) - i - 1
+		return &c
 	}
-	return false
+	return nil
 }
 
 // isOfNewerCore reports whether a newer core has stored one of the measured versions; see
@@ -177,7 +193,7 @@ func (s *Store) isOfNewerCore(r *register, p schemas.PitchChanges) bool {
 }
 
 func (s *Store) writeIdentified(r *register, p schemas.PitchChanges, out *schemas.Outcome) bool {
-	c := p.Identified
+	c := s.newest(p.Identified, out)
 	if c == nil {
 		return false
 	}

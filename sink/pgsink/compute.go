@@ -240,9 +240,9 @@ func (t *transaction) lost() map[schemas.PitchID]*schemas.PitchChanges {
 func (t *transaction) outcome(more []schemas.Published) schemas.Outcome {
 	out := schemas.Outcome{Refused: t.refused, Snapshots: t.snapshots()}
 	for _, p := range t.batch.Pitches {
-		out.Superseded += len(p.Measured)
+		out.Superseded += len(p.Measured) + len(p.Identified)
 	}
-	out.Superseded += len(identifies(t.batch.Pitches)) - len(t.winners) - len(t.refused)
+	out.Superseded -= len(t.winners) + len(t.refused)
 	out.Published = t.current()
 	for i := range out.Published {
 		out.Published[i].Scores = t.stage.scores[out.Published[i].PitchID]

@@ -37,8 +37,9 @@ func TestTheWriterKeepsTheContractOfAStore(t *testing.T) {
 		writer := role(t, owner)
 		require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), pgadmin.Roles{Writer: writer}))
 		return sinktest.Fixture{
-			Open:   func(t *testing.T, core int32) sinktest.Store { return whole(as(t, owner, writer, core)) },
-			Refuse: func(t *testing.T, venue string) { refuseVenue(t, owner, venue) },
+			Open:        func(t *testing.T, core int32) sinktest.Store { return whole(as(t, owner, writer, core)) },
+			Refuse:      func(t *testing.T, venue string) { refuseVenue(t, owner, venue) },
+			RefuseNames: func(t *testing.T, batter int64) { refuseNames(t, owner, batter) },
 		}
 	})
 }

@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -149,7 +150,8 @@ func exercise(t *testing.T, steps bool) {
 				t.Cleanup(s.Close)
 				return whole(s)
 			},
-			Refuse: func(t *testing.T, venue string) { refuseVenue(t, first, venue) },
+			Refuse:      func(t *testing.T, venue string) { refuseVenue(t, first, venue) },
+			RefuseNames: func(t *testing.T, batter int64) { refuseNames(t, first, batter) },
 		}
 	})
 }
@@ -157,9 +159,20 @@ func exercise(t *testing.T, steps bool) {
 // refuseVenue makes rows bad: a trigger that raises, as a constraint that a person added would.
 func refuseVenue(t *testing.T, s *Sink, venue string) {
 	t.Helper()
+	refuse(t, s, `NEW.venue = '`+venue+`'`, `'this venue is not allowed: %', NEW.venue`)
+}
+
+// refuseNames makes identifies bad that name a batter.
+func refuseNames(t *testing.T, s *Sink, batter int64) {
+	t.Helper()
+	refuse(t, s, fmt.Sprint(`NEW.identified_batter_id = `, batter), `'no such batter: %', NEW.identified_batter_id`)
+}
+
+func refuse(t *testing.T, s *Sink, when, raise string) {
+	t.Helper()
 	_, err := raw(t, s).Exec(t.Context(), `
-		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this venue is not allowed: %', NEW.venue; END $$;
-		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.venue = '`+venue+`') EXECUTE FUNCTION refuse()`)
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE `+raise+`; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (`+when+`) EXECUTE FUNCTION refuse()`)
 	require.NoError(t, err)
 }
 

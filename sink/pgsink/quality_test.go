@@ -26,11 +26,7 @@ func applyAll(t *testing.T, s *Sink, changes ...schemas.Change) {
 	t.Helper()
 	for _, c := range changes {
 		p := schemas.PitchChanges{PitchID: c.PitchID}
-		if c.Op == schemas.OpIdentify {
-			p.Identified = &c
-		} else {
-			p.Measured = []schemas.Change{c}
-		}
+		*p.Versions(c.Op) = []schemas.Change{c}
 		_, err := s.Apply(t.Context(), schemas.Batch{Group: "g", Pitches: []schemas.PitchChanges{p}})
 		require.NoError(t, err)
 	}

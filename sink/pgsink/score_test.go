@@ -232,7 +232,8 @@ func TestAStoreThatScoresKeepsItsContract(t *testing.T) {
 				t.Cleanup(s.Close)
 				return whole(s)
 			},
-			Refuse: func(t *testing.T, venue string) { refuseVenue(t, owner, venue) },
+			Refuse:      func(t *testing.T, venue string) { refuseVenue(t, owner, venue) },
+			RefuseNames: func(t *testing.T, batter int64) { refuseNames(t, owner, batter) },
 		}
 	})
 }

@@ -47,7 +47,8 @@ func TestTheContractHoldsBehindAPooler(t *testing.T) {
 						t.Cleanup(s.Close)
 						return whole(s)
 					},
-					Refuse: func(t *testing.T, venue string) { refuseVenue(t, direct, venue) },
+					Refuse:      func(t *testing.T, venue string) { refuseVenue(t, direct, venue) },
+					RefuseNames: func(t *testing.T, batter int64) { refuseNames(t, direct, batter) },
 				}
 			})
 		})

@@ -9,9 +9,9 @@ package pgsink
 // bad records by halving.
 //
 // Facts that are not obvious:
-//   - A batch holds up to two registers per pitch: measured, of which it may hold several versions, and
-//     identified. Only the newest measured version is written. A refused version is replaced by the next
-//     lower one.
+//   - A batch holds up to two registers per pitch, measured and identified, and may hold several versions of
+//     each. Only the newest version of a register is written. A refused version is replaced by the next lower
+//     one.
 //   - All writers lock rows in the order of their pitch ids, because two processors could wait for each other
 //     otherwise.
 //   - The version fences are in the SQL (WHERE of the upserts). An upsert returns the rows that it wrote, and
@@ -141,7 +141,8 @@ func (t *transaction) writeApart() error {
 	return nil
 }
 
-// sets returns the newest measured versions and the identifies of the batch, each set for one statement.
+// sets returns the newest measured versions and the newest identifies of the batch, each set for one
+// statement.
 func (t *transaction) sets() [][]candidate {
 	measured := slices.Chunk(newest(t.batch.Pitches), chunkRows)
 	return slices.AppendSeq(slices.Collect(measured), slices.Chunk(identifies(t.batch.Pitches), chunkRows))
@@ -216,28 +217,30 @@ func (t *transaction) try(set []candidate) (refused, err error) {
 
 func (t *transaction) send(b *pgx.Batch) error { return t.db.Send(t.ctx, t.conn, b) }
 
-// candidate is one version of a pitch that may be written.
+// candidate is one version of a register that may be written.
 type candidate struct {
-	pitch   *schemas.PitchChanges
-	version int // index in pitch.Measured, or identified
+	pitch      *schemas.PitchChanges
+	isIdentify bool // of pitch.Identified, else of pitch.Measured
+	version    int  // index there
 }
 
-const identified = -1
-
-func (c candidate) change() *schemas.Change {
-	if c.version == identified {
+func (c candidate) versions() []schemas.Change {
+	if c.isIdentify {
 		return c.pitch.Identified
 	}
-	return &c.pitch.Measured[c.version]
+	return c.pitch.Measured
 }
+
+func (c candidate) change() *schemas.Change { return &c.versions()[c.version] }
 
 // next returns the version that replaces a refused one.
 func (c candidate) next() (candidate, bool) {
+	c.version++
 	// guard: the predecessor of a refused version becomes current | always
-	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
+	if c.version == len(c.versions()) {
 		return candidate{}, false
 	}
-	return candidate{pitch: c.pitch, version: c.version + 1}, true
+	return c, true
 }
 
 // newest returns the newest measured version of each pitch that has one.
@@ -251,12 +254,12 @@ func newest(pitches []schemas.PitchChanges) []candidate {
 	return set
 }
 
-// identifies returns the identify of each pitch that has one.
+// identifies returns the newest identify of each pitch that has one.
 func identifies(pitches []schemas.PitchChanges) []candidate {
 	var set []candidate
 	for i := range pitches {
-		if pitches[i].Identified != nil {
-			set = append(set, candidate{pitch: &pitches[i], version: identified})
+		if len(pitches[i].Identified) > 0 {
+			set = append(set, candidate{pitch: &pitches[i], isIdentify: true})
 		}
 	}
 	return set
@@ -293,7 +296,7 @@ func (t *transaction) queueLocks(b *pgx.Batch) {
 func (t *transaction) queueWrite(b *pgx.Batch, set []candidate) {
 	t.statements()
 	sql, args := sqlUpsertIdentified, []any(nil)
-	if set[0].version == identified {
+	if set[0].isIdentify {
 		args = identifiedArrays(set)
 	} else {
 		sql = sqlUpsertMeasured

@@ -65,10 +65,7 @@ func TestManyBadRowsAreAllFound(t *testing.T) {
 // A refused identify is a dead letter, and the measured register stays current.
 func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	s := open(t)
-	_, err := raw(t, s).Exec(t.Context(), `
-		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no such batter: %', NEW.identified_batter_id; END $$;
-		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.identified_batter_id = 13) EXECUTE FUNCTION refuse()`)
-	require.NoError(t, err)
+	refuseNames(t, s, 13)
 	w := sinktest.NewGenerator(8, 1)
 	var all []schemas.Change
 	for i := range 20 {

@@ -190,7 +190,7 @@ func (w *Generator) Shuffled(changes []schemas.Change) []schemas.Change {
 	return out
 }
 
-// BatchOf reduces changes as the consumer does: each pitch once, with each measured version once, newest
+// BatchOf reduces changes as the consumer does: each pitch once, with each version of a register once, newest
 // first.
 func BatchOf(changes ...schemas.Change) schemas.Batch {
 	byPitch := map[schemas.PitchID]*schemas.PitchChanges{}
@@ -200,19 +200,16 @@ func BatchOf(changes ...schemas.Change) schemas.Batch {
 			p = &schemas.PitchChanges{PitchID: c.PitchID}
 			byPitch[c.PitchID] = p
 		}
-		if c.Op == schemas.OpIdentify {
-			if p.Identified == nil || c.Version.Compare(p.Identified.Version) > 0 {
-				p.Identified = &c
-			}
-			continue
-		}
-		if !slices.ContainsFunc(p.Measured, func(m schemas.Change) bool { return m.Version == c.Version }) {
-			p.Measured = append(p.Measured, c)
+		versions := p.Versions(c.Op)
+		if !slices.ContainsFunc(*versions, func(is schemas.Change) bool { return is.Version == c.Version }) {
+			*versions = append(*versions, c)
 		}
 	}
 	b := schemas.Batch{Group: "g"}
+	newestFirst := func(a, b schemas.Change) int { return b.Version.Compare(a.Version) }
 	for _, p := range byPitch {
-		slices.SortFunc(p.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
+		slices.SortFunc(p.Measured, newestFirst)
+		slices.SortFunc(p.Identified, newestFirst)
 		b.Pitches = append(b.Pitches, *p)
 	}
 	slices.SortFunc(b.Pitches, func(a, b schemas.PitchChanges) int {

@@ -36,6 +36,8 @@ type Fixture struct {
 	Open func(t *testing.T, coreVersion int32) Store
 	// Refuse makes the database refuse, from now on, every row with this venue.
 	Refuse func(t *testing.T, venue string)
+	// RefuseNames makes the database refuse, from now on, every identify that names this batter.
+	RefuseNames func(t *testing.T, batter int64)
 }
 
 // Exercise runs the suite. fresh returns a fixture over an empty database of its own.
@@ -51,6 +53,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"a version that a newer core wrote is published as stored":  newerCorePublished,
 		"Changed returns rows that a newer core computed since":     changedByNewerCore,
 		"a refused version leaves the version before it current":    predecessorStaysCurrent,
+		"a refused name leaves the name before it current":          predecessorNames,
 		"a store restored from an older backup refuses the batch":   restoredOlder,
 		"a position never moves back":                               neverBack,
 		"a position moves only within its topic":                    sameTopic,
@@ -140,8 +143,8 @@ func manyTypes(t *testing.T, f Fixture) {
 func applied(changes []schemas.Change, b schemas.Batch) (n int) {
 	for i, c := range changes {
 		for _, p := range b.Pitches {
-			if p.PitchID == c.PitchID && (p.Identified != nil && p.Identified.Version == c.Version ||
-				slices.ContainsFunc(p.Measured, func(m schemas.Change) bool { return m.Version == c.Version })) {
+			is := func(other schemas.Change) bool { return other.Version == c.Version }
+			if p.PitchID == c.PitchID && slices.ContainsFunc(*p.Versions(c.Op), is) {
 				n = i + 1
 			}
 		}
@@ -414,6 +417,42 @@ func predecessorStaysCurrent(t *testing.T, f Fixture) {
 	require.Equal(t, 0, out.Superseded)
 	RequireState(t, s, changes)
 	require.Equal(t, good.Version, publishedOf(t, out, good.PitchID).Version)
+}
+
+// predecessorNames has several identifies of one pitch in a batch, of which the store refuses the newest. A
+// pitch that all of them name wrongly keeps its stored name, and so does one whose only good name is older.
+func predecessorNames(t *testing.T, f Fixture) {
+	const bad = 13
+	w := NewGenerator(33, 1)
+	name := func(i int, revision, batter int64) schemas.Change {
+		return identifyOf(w.Upsert(i, revision), schemas.Identifiers{BatterID: schemas.Some(batter)})
+	}
+	var good []schemas.Change
+	for i := range 20 {
+		good = append(good, w.Upsert(i, 1))
+	}
+	good = append(good, name(3, 1, 5), name(4, 5, 6), name(5, 1, 7))
+	f.RefuseNames(t, bad)
+	s := f.Open(t, 1)
+	mustApply(t, s, BatchOf(good...))
+
+	better := []schemas.Change{name(3, 3, 8), name(11, 2, 9), name(12, 2, 9)}
+	rest := []schemas.Change{name(11, 1, 10), name(4, 4, 10)} // which change nothing
+	refused := []schemas.Change{name(3, 4, bad), name(11, 3, bad), name(11, 4, bad), name(4, 6, bad),
+		name(5, 2, bad), name(5, 3, bad), name(17, 1, bad)}
+	all := slices.Concat(better, rest, refused)
+	for _, measured := range [][]schemas.Change{nil, {w.Upsert(11, 2), w.Upsert(14, 2)}} {
+		good = append(good, measured...)
+		out := mustApply(t, s, BatchOf(append(measured, all...)...))
+		got := schemas.Map(out.Refused, func(r schemas.Refusal) schemas.Version { return r.Change.Version })
+		want := schemas.Map(refused, func(c schemas.Change) schemas.Version { return c.Version })
+		require.ElementsMatch(t, want, got)
+		require.Equal(t, len(rest), out.Superseded)
+		for _, c := range better {
+			require.Equal(t, schemas.Some(c.Version), publishedOf(t, out, c.PitchID).Identified)
+		}
+		RequireState(t, s, append(slices.Clone(good), better...))
+	}
 }
 
 func restoredOlder(t *testing.T, f Fixture) {
