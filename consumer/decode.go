@@ -104,7 +104,7 @@ func (t *transformer) transform(
 func size(r *schemas.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {
-		n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+		n += r.Headers[i].HeldBytes()
 	}
 	return n
 }

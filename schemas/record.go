@@ -11,6 +11,15 @@ type Header struct {
 	Value []byte
 }
 
+// headerBytes is what a header costs in memory beside its bytes. An empty one has two bytes in a batch.
+const headerBytes = 40
+
+// HeldBytes returns how much memory the header takes.
+func (h *Header) HeldBytes() int {
+	// guard: bytes: an empty header is not free | + headerBytes -> + headerBytes*0
+	return len(h.Key) + len(h.Value) + headerBytes
+}
+
 // Record is one record of the raw topic as the core sees it: bytes and coordinates, without the types of a
 // Kafka client. The core only reads it, and keeps no reference to its bytes in what it returns.
 type Record struct {

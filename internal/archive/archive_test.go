@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,63 @@ func TestLongKeysOfALargeBatchComeBackByteForByte(t *testing.T) {
 	require.Nil(t, got[0].Cut)
 	require.Equal(t, r.Key, got[0].Key)
 	require.Equal(t, r.Headers, kafkaread.Headers(got[0].Headers))
+}
+
+// The escapes of names make a line six times as long as its headers.
+// guard: archive: a line that is written can be read
+func TestALineThatIsWrittenIsWithinTheBoundOfItsReaders(t *testing.T) {
+	revision := schemas.Header{Key: "revision", Value: []byte("2")}
+	r := schemas.Record{Value: []byte("{}"), Key: []byte("1")}
+	long := strings.Repeat("\x01", 1<<20)
+	for range 20 {
+		r.Headers = append(r.Headers, schemas.Header{Key: long})
+	}
+	r.Headers = append(r.Headers, revision)
+	b := newBuilder(0)
+	require.NoError(t, b.add(&r))
+	s, content, err := b.finish()
+	require.NoError(t, err)
+	var got schemas.Record
+	_, err = unpack(content, s, whole(s), maxRawBytes, func(r schemas.Record) error { got = r; return nil })
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(got.Value))
+	require.Equal(t, revision, got.Headers[len(got.Headers)-1])
+	require.EqualValues(t, 20, got.Cut.Headers)
+}
+
+func TestWhatNoLineHoldsIsCut(t *testing.T) {
+	long := make([]byte, maxLineBytes*3/4)
+	for name, r := range map[string]schemas.Record{
+		"value": {Value: long, Key: []byte("1")},
+		"key":   {Key: long, Value: []byte("1")},
+		"both":  {Key: long, Value: long},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, value := len(r.Key), len(r.Value)
+			fit(&r)
+			require.LessOrEqual(t, mostBytes(&r), maxLineBytes)
+			require.EqualValues(t, value, r.Cut.Bytes)
+			require.Equal(t, len(r.Key) < key, r.Cut.KeyBytes == int64(key))
+			require.NotEmpty(t, r.Value)
+			require.NotEmpty(t, r.Key)
+		})
+	}
+	r := schemas.Record{Value: long[:maxValueBytes], Headers: make([]schemas.Header, 100_000)}
+	for i := range r.Headers {
+		r.Headers[i].Key = strings.Repeat("\x01", 30)
+	}
+	fit(&r)
+	require.LessOrEqual(t, mostBytes(&r), maxLineBytes)
+	require.Len(t, r.Value, maxValueBytes, "the headers are cut first")
+	require.EqualValues(t, 100_000, int64(len(r.Headers))+r.Cut.Headers)
+	for i, r := range odd() {
+		rec := kafkaread.Record(r)
+		fit(&rec)
+		require.Nil(t, rec.Cut)
+		text, err := json.Marshal(lineOf(&rec))
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(text), mostBytes(&rec), "record %d", i)
+	}
 }
 
 // odd returns records whose parts are of every kind that Kafka allows.

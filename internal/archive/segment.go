@@ -167,9 +167,43 @@ func (b *builder) begin() error {
 	return nil
 }
 
-// add packs a record.
+// mostBytes returns a bound of the bytes of a record's line. Within headers it is six times what they have: so
+// long is a control character in JSON.
+func mostBytes(r *schemas.Record) int {
+	const (
+		largestRest = 1 << 10 // with a topic of 249 bytes
+		names       = 64      // of the members of a header, and what textOrBytes allows to escapes
+	)
+	field := func(b []byte) int { return len(b)/3*4 + names } // as base64, or a text that is as short
+	n := largestRest + field(r.Key) + field(r.Value)
+	for _, h := range r.Headers {
+		n += 6*len(h.Key) + field(h.Value)
+	}
+	return n
+}
+
+// fit cuts a record whose line would be longer than a reader takes, because its segment would count as
+// damaged. The headers go first, then the longer one of key and value.
+func fit(r *schemas.Record) {
+	if mostBytes(r) > maxLineBytes {
+		kafkaread.CutHeaders(r)
+	}
+	if mostBytes(r) > maxLineBytes && len(r.Key) > len(r.Value) {
+		kafkaread.CutKey(r)
+	}
+	if mostBytes(r) > maxLineBytes {
+		*r = kafkaread.Cut(*r, kafkaread.KeptBytes)
+	}
+	if mostBytes(r) > maxLineBytes {
+		kafkaread.CutKey(r)
+	}
+}
+
+// add packs a record, of which it may cut what no line holds.
 func (b *builder) add(r *schemas.Record) error {
 	s := &b.segment
+	// guard: archive: a line that is written can be read | instead
+	fit(r)
 	if err := b.begin(); err != nil {
 		return err
 	}

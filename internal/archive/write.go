@@ -58,7 +58,7 @@ type Report struct {
 // packed batch may unpack to anything.
 const maxValueBytes = 60 << 20
 
-// maxFieldBytes is the longest key that is archived whole, and the most bytes of all headers.
+// maxFieldBytes is the longest key that is archived whole, and the most memory of all headers.
 const maxFieldBytes = 4 << 20
 
 // sharedRecords is how many small records are unpacked together. They are taken one by one, so that even

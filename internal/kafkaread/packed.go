@@ -227,7 +227,7 @@ func (s *stream) skip(n int64) error {
 // KeptBytes is how much of a value, a key or the headers is kept of a record that is not held whole.
 const (
 	KeptBytes       = 16 << 10
-	keptHeaderBytes = 128 << 10 // of all headers
+	keptHeaderBytes = 128 << 10 // of all headers, as schemas.Header.HeldBytes counts them
 )
 
 // loading is the stream of the last record that was loaded. One record is loaded at a time in a process, so
@@ -255,7 +255,7 @@ func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
 // Limits are the most bytes of a packed record that are loaded. Longer ones are cut to KeptBytes.
 type Limits struct {
 	Value int
-	Field int // of the key, and of each name and value of a header
+	Field int // of the key, of each name and value of a header, and of all headers in sum
 }
 
 // LoadWithin is Load with other limits.
@@ -378,38 +378,102 @@ func (s *stream) value(rec *schemas.Record, end int64, limit int) error {
 	return nil
 }
 
-// headers reads the headers of a record, each up to limit bytes, and keptHeaderBytes or limit in sum. Beyond
-// that it keeps only those that the core reads, the last of each. It returns how many are missing or cut.
+// headers reads the headers of a record, each up to limit bytes, and in sum about as much memory as
+// keptHeaderBytes or limit. Beyond that it keeps only those that the core reads, the last of each. It returns
+// how many are missing or cut.
 func (s *stream) headers(rec *schemas.Record, end int64, limit int) (cut int64, err error) {
 	count, err := binary.ReadVarint(s)
-	for kept := 0; err == nil && count > 0; count-- {
-		var name, value []byte
-		var nameSize, valueSize int64
-		if name, nameSize, err = s.bytes(nil, end, limit, nil); err != nil {
-			return cut, err
+	kept := keptHeaders{left: max(keptHeaderBytes, limit)}
+	for ; err == nil && count > 0; count-- {
+		h, isCut, err := s.header(end, limit)
+		if err != nil {
+			return 0, err
 		}
-		if value, valueSize, err = s.bytes(nil, end, limit, nil); err != nil {
-			return cut, err
-		}
-		h := schemas.Header{Key: string(name), Value: value}
-		kept += len(name) + len(value)
-		isFull := kept > max(keptHeaderBytes, limit)
-		if isFull && schemas.IsRead(h.Key) {
-			before := len(rec.Headers)
-			rec.Headers = slices.DeleteFunc(rec.Headers, func(o schemas.Header) bool { return o.Key == h.Key })
-			cut += int64(before - len(rec.Headers))
-		}
-		// guard: bytes: headers that the core reads are kept behind many others | isFull && !schemas.IsRead(h.Key) -> isFull
-		if isFull && !schemas.IsRead(h.Key) {
-			cut++
-			continue
-		}
-		if nameSize > int64(len(name)) || valueSize > int64(len(value)) {
-			cut++
-		}
-		rec.Headers = append(rec.Headers, h)
+		kept.add(h, isCut)
 	}
+	rec.Headers, cut = kept.close()
 	return cut, err
+}
+
+// keptHeaders are those that are kept of many.
+type keptHeaders struct {
+	left  int // bytes of memory that they may still take; below 0: only what the core reads is kept
+	first []schemas.Header
+	late  []schemas.Header // the last of each that the core reads, beyond the bound
+	cut   int64            // how many are missing or cut
+}
+
+func (k *keptHeaders) add(h schemas.Header, isCut bool) {
+	if k.left >= 0 {
+		k.left -= h.HeldBytes()
+	}
+	isFull := k.left < 0
+	// guard: bytes: headers that the core reads are kept behind many others | isFull && !schemas.IsRead(h.Key) -> isFull
+	if isFull && !schemas.IsRead(h.Key) {
+		k.cut++
+		return
+	}
+	if isCut {
+		k.cut++
+	}
+	if isFull {
+		k.late = append(k.without(k.late, h.Key), h)
+	} else {
+		k.first = append(k.first, h)
+	}
+}
+
+// close returns the headers. Those that a late one replaces go only now, because to look for them at each
+// late one would take the square of their number.
+func (k *keptHeaders) close() (headers []schemas.Header, cut int64) {
+	for _, h := range k.late {
+		k.first = k.without(k.first, h.Key)
+	}
+	return append(k.first, k.late...), k.cut
+}
+
+func (k *keptHeaders) without(headers []schemas.Header, key string) []schemas.Header {
+	before := len(headers)
+	headers = slices.DeleteFunc(headers, func(h schemas.Header) bool { return h.Key == key })
+	k.cut += int64(before - len(headers))
+	return headers
+}
+
+// CutHeaders leaves of the headers of a record what Load leaves of those of a packed one.
+func CutHeaders(rec *schemas.Record) {
+	rec.DescribeWhole()
+	whole := *rec.Cut // which other copies of the record may share
+	kept := keptHeaders{left: keptHeaderBytes}
+	for _, h := range rec.Headers {
+		isCut := len(h.Key) > KeptBytes || len(h.Value) > KeptBytes
+		h.Key, h.Value = h.Key[:min(len(h.Key), KeptBytes)], h.Value[:min(len(h.Value), KeptBytes)]
+		kept.add(h, isCut)
+	}
+	headers, cut := kept.close()
+	whole.Headers += cut
+	rec.Headers, rec.Cut = headers, &whole
+}
+
+// CutKey leaves the beginning of a record's key, and says so.
+func CutKey(rec *schemas.Record) {
+	rec.DescribeWhole()
+	whole := *rec.Cut
+	if len(rec.Key) > KeptBytes {
+		whole.KeyBytes = max(whole.KeyBytes, int64(len(rec.Key)))
+		rec.Key = rec.Key[:KeptBytes]
+	}
+	rec.Cut = &whole
+}
+
+// header reads a header, its name and value up to limit bytes each.
+func (s *stream) header(end int64, limit int) (h schemas.Header, isCut bool, err error) {
+	name, nameSize, err := s.bytes(nil, end, limit, nil)
+	if err != nil {
+		return h, false, err
+	}
+	value, valueSize, err := s.bytes(nil, end, limit, nil)
+	isCut = nameSize > int64(len(name)) || valueSize > int64(len(value))
+	return schemas.Header{Key: string(name), Value: value}, isCut, err
 }
 
 // maxScratch is the largest memory for values that is kept between two records.

@@ -39,6 +39,9 @@ const (
 	unpackedFetchBytes = 64 << 20
 	// wholeRecords bounds the records of a batch that is unpacked whole: each costs the client 160 bytes.
 	wholeRecords = 50_000
+	// wholeHeaders bounds the headers of all batches of a fetch that are unpacked whole. Each costs 40 bytes in
+	// the client and as much again in the core's record, and may have two on the wire. Real records have ten.
+	wholeHeaders = 800_000
 	// maxWindow is the largest window of a zstd frame. Kafka itself reads no larger one.
 	maxWindow = 128 << 20
 )
@@ -69,6 +72,7 @@ type unpacker struct {
 
 	mu       sync.Mutex
 	left     int       // guarded by mu; bytes that the current fetch may still unpack to
+	headers  int       // guarded by mu; headers that the current fetch has unpacked whole
 	deferred []*packed // guarded by mu; batches of that fetch with placeholders
 }
 
@@ -78,7 +82,7 @@ func (u *unpacker) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ tim
 	if key == fetch {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.left, u.deferred = unpackedFetchBytes, nil
+		u.left, u.headers, u.deferred = unpackedFetchBytes, 0, nil
 	}
 }
 
@@ -91,6 +95,15 @@ func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	defer u.mu.Unlock()
 	// guard: bytes: a batch is unpacked whole only within its bound | min(u.left, unpackedBatchBytes) -> 1<<40
 	out, err := unpackWhole(src, codec, min(u.left, unpackedBatchBytes))
+	if err == nil {
+		records, headers := countParts(out)
+		u.headers += headers
+		// guard: bytes: headers without bytes do not take the memory | u.headers > wholeHeaders -> false
+		if records > wholeRecords || u.headers > wholeHeaders {
+			u.headers -= headers
+			err = errTooLarge
+		}
+	}
 	if errors.Is(err, errTooLarge) {
 		p := &packed{src: src, codec: codec}
 		out, err = p.placeholders(len(u.deferred), u.share)
@@ -157,7 +170,7 @@ func unpackWhole(src []byte, codec kgo.CompressionCodecType, limit int) (out []b
 			out, err = readUpTo(r, out[:0], limit+1)
 		}
 	}
-	if err == nil && (len(out) > limit || hasManyRecords(out)) {
+	if err == nil && (len(out) > limit) {
 		return nil, errTooLarge
 	}
 	return out, err
@@ -185,17 +198,41 @@ func readUpTo(r io.Reader, b []byte, most int) ([]byte, error) {
 	return b, nil
 }
 
-// hasManyRecords reports whether a batch has more than wholeRecords.
-func hasManyRecords(batch []byte) bool {
-	n := 0
-	for ; n <= wholeRecords; n++ {
+// countParts returns how many records and headers the client would make of a batch. It stops where either are
+// too many, or the client would stop.
+func countParts(batch []byte) (records, headers int) {
+	for records <= wholeRecords && headers <= wholeHeaders {
 		length, m := binary.Varint(batch)
 		if m <= 0 || length < 0 || length > int64(len(batch)-m) {
 			break
 		}
+		headers += countHeaders(batch[m : m+int(length)])
 		batch = batch[m+int(length):]
+		records++
 	}
-	return n > wholeRecords
+	return records, headers
+}
+
+// countHeaders returns the number of headers that a record says it has. The client makes room for so many,
+// unless they are more than the bytes that follow.
+func countHeaders(record []byte) int {
+	rest := record[min(1, len(record)):] // behind the attributes
+	next := func() (n int64) {
+		n, m := binary.Varint(rest)
+		rest = rest[max(0, m):]
+		return n
+	}
+	next() // age
+	next() // offset
+	for range 2 {
+		if n := next(); n > 0 { // of the key, and of the value
+			rest = rest[min(n, int64(len(rest))):]
+		}
+	}
+	if n := next(); n > 0 && n <= int64(len(rest)) {
+		return int(n)
+	}
+	return 0
 }
 
 // unpackSnappy appends the blocks of src to out.

@@ -206,6 +206,50 @@ func TestLongKeysAndHeadersOfAPackedBatchAreCut(t *testing.T) {
 	}
 }
 
+// An empty header has two bytes in a batch, which pack to none, and forty times as many in memory. So a record
+// of a million is cut, in a batch of any size. A real batch with as many in all is not.
+// guard: bytes: an empty header is not free
+// guard: bytes: headers without bytes do not take the memory
+func TestAMillionEmptyHeadersAreNotHeld(t *testing.T) {
+	kafka, _ := cluster(t)
+	const n = 1 << 20
+	many := &kgo.Record{Key: []byte("1"), Value: []byte("x"), Headers: make([]kgo.RecordHeader, n)}
+	many.Headers = append(many.Headers, kgo.RecordHeader{Key: "revision", Value: []byte("2")})
+	short := &kgo.Record{Headers: []kgo.RecordHeader{{Key: "revision", Value: []byte("3")}}}
+	produceBatch(t, kafka, codecs["zstd"], short, many, &kgo.Record{Headers: short.Headers})
+	got, _ := readAll(t, kafka, 3, 16<<20)
+	require.Len(t, got, 3)
+	headers := got[1].Headers
+	require.LessOrEqual(t, len(headers), keptHeaderBytes/40+1)
+	require.Equal(t, schemas.Header{Key: "revision", Value: []byte("2")}, headers[len(headers)-1])
+	require.EqualValues(t, n+1, int64(len(headers))+got[1].Cut.Headers)
+	require.Equal(t, "x", string(got[1].Value))
+	for _, i := range []int{0, 2} {
+		require.Nil(t, got[i].Cut)
+		require.Equal(t, short.Headers, Headers(got[i].Headers))
+	}
+}
+
+func TestHeadersOfABatchAreCountedAsTheClientMakesThem(t *testing.T) {
+	u := &unpacker{share: SharedRecords, left: unpackedFetchBytes}
+	record := []byte{0, 0, 0, 1, 1} // no key, no value
+	record = append(binary.AppendVarint(record, 300_000), make([]byte, 600_000)...)
+	batch := append(binary.AppendVarint(nil, int64(len(record))), record...)
+	packed := s2.EncodeSnappy(nil, batch)
+	for i := range 4 {
+		out, err := u.Decompress(packed, kgo.CodecSnappy)
+		require.NoError(t, err)
+		require.Equal(t, i < 2, bytes.Equal(batch, out), "batch %d of a fetch", i)
+	}
+	u.OnBrokerRead(kgo.BrokerMetadata{}, 1, 0, 0, 0, nil)
+	out, err := u.Decompress(packed, kgo.CodecSnappy)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(batch, out), "the next fetch")
+	lying := []byte{20, 0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f}
+	_, headers := countParts(lying)
+	require.Zero(t, headers, "more headers than bytes are none")
+}
+
 // Very many records of a few bytes are not held as records of the client.
 func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	kafka, _ := cluster(t)

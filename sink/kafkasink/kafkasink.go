@@ -56,7 +56,7 @@ func decimal(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 // Limits of what a dead letter carries beside the record's key and value, because a broker limits a
 // record's size.
 const (
-	maxOwnHeaderBytes = 64 << 10 // the record's own headers, keys and values in sum
+	maxOwnHeaderBytes = 64 << 10 // the record's own headers in sum, as schemas.Header.HeldBytes counts them
 	maxMessageBytes   = 1 << 10  // each of message, group and build
 )
 
@@ -109,6 +109,7 @@ func DecodeFailure(rec schemas.Record) Failure {
 		f.Cut = &schemas.Cut{}
 		f.Cut.Bytes, _ = strconv.ParseInt(last[schemas.HeaderDLQValueBytes], 10, 64)
 		f.Cut.KeyBytes, _ = strconv.ParseInt(last[schemas.HeaderDLQKeyBytes], 10, 64)
+		f.Cut.Headers = f.HeadersDropped
 		if sum, err := hex.DecodeString(last[schemas.HeaderDLQValueSHA256]); err == nil {
 			copy(f.Cut.SHA256[:], sum)
 		}
@@ -229,7 +230,7 @@ func ownHeaders(headers []schemas.Header, limit int) (own []schemas.Header, drop
 	size := 0
 	fit := func(want func(key string) bool) {
 		for i, h := range slices.Backward(headers) {
-			n := len(h.Key) + len(h.Value)
+			n := h.HeldBytes()
 			if !keep[i] && !setHere[h.Key] && want(h.Key) && size+n <= limit {
 				keep[i] = true
 				size += n
