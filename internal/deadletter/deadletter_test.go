@@ -272,7 +272,9 @@ func TestATruncatedDeadLetterIsCompletedWithItsOwnRecordOnly(t *testing.T) {
 }
 
 // The record is in a batch that is read as a stream, which cuts long keys. One that cannot be held is not
-// sent.
+// sent, and not said to be larger than a limit of the value, nor to pass.
+// guard: dead letters: a long key beside a short value is read whole
+// guard: dead letters: one with a very long key would not pass
 // guard: dead letters: one with a very long key is not sent again with half of it
 // guard: bytes: a single record has its whole key
 func TestATruncatedDeadLetterGetsItsWholeKeyOrNone(t *testing.T) {
@@ -283,7 +285,7 @@ func TestATruncatedDeadLetterGetsItsWholeKeyOrNone(t *testing.T) {
 	client, err := kgo.NewClient(servers, kgo.ProducerBatchMaxBytes(64<<20))
 	require.NoError(t, err)
 	defer client.Close()
-	d := &Desk{reader: kafkaread.NewReader(servers)}
+	d := &Desk{reader: kafkaread.NewReader(servers), o: Options{Limits: features.Limits{MaxRecordBytes: 5 << 20}}}
 	defer d.reader.Close()
 	complete := func(r *kgo.Record) (*Letter, error) {
 		r.Topic = "raw"
@@ -300,8 +302,26 @@ func TestATruncatedDeadLetterGetsItsWholeKeyOrNone(t *testing.T) {
 	l, err := complete(&kgo.Record{Key: key, Value: bytes.Repeat([]byte(" "), 5<<20)})
 	require.NoError(t, err)
 	require.Equal(t, key, l.Key)
-	_, err = complete(&kgo.Record{Key: bytes.Repeat([]byte("k"), 5<<20), Value: []byte("x")})
-	require.ErrorIs(t, err, errTooLarge)
+	key = bytes.Repeat([]byte("k"), 5<<20)
+	l, err = complete(&kgo.Record{Key: key, Value: []byte("x")})
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(key, l.Key))
+	for why, r := range map[string]*kgo.Record{
+		"a key of 7340032 bytes, and 0 headers": {Key: bytes.Repeat([]byte("k"), 7<<20), Value: []byte("x")},
+		"a key of 1 bytes, and 891290 headers": {
+			Key: []byte("1"), Value: []byte("x"), Headers: make([]kgo.RecordHeader, 1<<20),
+		},
+	} {
+		l, err = complete(r)
+		require.ErrorIs(t, err, errLongFields)
+		require.NotErrorIs(t, err, errTooLarge)
+		require.True(t, isLost(err))
+		require.ErrorContains(t, err, why)
+		j := &judged{Letter: *l}
+		require.NoError(t, d.completeAll(t.Context(), []*judged{j}))
+		require.Equal(t, Fails, j.Outcome)
+		require.Contains(t, j.Why, why)
+	}
 }
 
 // largestQuestion is of a store that knows no decisions.

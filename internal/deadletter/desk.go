@@ -172,7 +172,16 @@ func (o *Options) valueLimit() int {
 	return cmp.Or(o.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes) + 1<<20
 }
 
-var errTooLarge = errors.New("the record is larger than --max-record-bytes")
+var (
+	errTooLarge = errors.New("the record is larger than --max-record-bytes")
+	// errLongFields is another error than errTooLarge, because the value may be short, and no flag helps.
+	errLongFields = errors.New("the record has a longer key, or more headers, than can be sent again")
+)
+
+// isLost reports whether an error of Complete means that the record cannot be sent again.
+func isLost(err error) bool {
+	return errors.Is(err, kafkaread.ErrGone) || errors.Is(err, errTooLarge) || errors.Is(err, errLongFields)
+}
 
 // Complete reads the whole record of a dead letter that has only its beginning. It is where it failed, in the
 // raw topic. It returns ErrGone if that record is not there any more.
@@ -184,7 +193,8 @@ func (d *Desk) Complete(ctx context.Context, l *Letter) error {
 	if l.Cut.Bytes > int64(d.o.valueLimit()) {
 		return fmt.Errorf("%d:%d has %d bytes: %w", l.At.Partition, l.At.Offset, l.Cut.Bytes, errTooLarge)
 	}
-	rec, err := d.reader.Record(ctx, l.Failed, int(l.Cut.Bytes))
+	// guard: dead letters: a long key beside a short value is read whole | d.o.valueLimit() -> int(l.Cut.Bytes)
+	rec, err := d.reader.Record(ctx, l.Failed, d.o.valueLimit())
 	// guard: dead letters: a truncated one is sent again as the record that failed | != l.Cut.SHA256 -> == [32]byte{}
 	if err == nil && sha256.Sum256(rec.Value) != l.Cut.SHA256 {
 		err = kafkaread.ErrGone
@@ -195,8 +205,8 @@ func (d *Desk) Complete(ctx context.Context, l *Letter) error {
 	}
 	// guard: dead letters: one with a very long key is not sent again with half of it | rec.Cut != nil -> false
 	if rec.Cut != nil {
-		return fmt.Errorf("%d:%d has a key of %d bytes, or such headers: %w", l.At.Partition, l.At.Offset,
-			rec.Cut.KeyBytes, errTooLarge)
+		return fmt.Errorf("%d:%d: %w: a key of %d bytes, and %d headers that are missing or cut", l.At.Partition,
+			l.At.Offset, errLongFields, max(rec.Cut.KeyBytes, int64(len(rec.Key))), rec.Cut.Headers)
 	}
 	headers := slices.DeleteFunc(rec.Headers, func(h schemas.Header) bool { return !isOwn(h.Key) })
 	for _, h := range l.Headers {

@@ -20,8 +20,10 @@ type Exported struct {
 	Origin      *ExportedPlace   `json:"origin,omitempty"` // nil if another program wrote it
 	Attempts    int32            `json:"attempts"`
 	FailedAt    schemas.TimeMS   `json:"failed_at"`
-	SizeBytes   int64            `json:"size_bytes,omitempty"` // of the whole value, if only its beginning is here
-	ValueBase64 []byte           `json:"value_base64"`         // null if the record has no value
+	SizeBytes   int64            `json:"size_bytes,omitempty"`  // of the whole value, if only its beginning is here
+	KeyBytes    int64            `json:"key_bytes,omitempty"`   // of the whole key, if only its beginning is here
+	HeadersCut  int64            `json:"headers_cut,omitempty"` // missing ones of a dead letter that was cut
+	ValueBase64 []byte           `json:"value_base64"`          // null if the record has no value
 }
 
 // ExportedHeader is a header whose value is text, or base64 if it is not UTF-8.
@@ -53,7 +55,7 @@ func ExportedOf(l *Letter) Exported {
 	}
 	// guard: dead letters: the export of a truncated one says so
 	if l.Cut != nil {
-		e.SizeBytes = l.Cut.Bytes
+		e.SizeBytes, e.KeyBytes, e.HeadersCut = l.Cut.Bytes, l.Cut.KeyBytes, l.Cut.Headers
 	}
 	if l.HasOrigin {
 		e.Origin = ExportedPlaceOf(l.ID.Origin)

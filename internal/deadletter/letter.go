@@ -19,7 +19,7 @@ type Letter struct {
 	Key     []byte
 	Headers []schemas.Header
 	Value   []byte
-	Cut     *schemas.Cut // not nil if Value is only the beginning of the record's value
+	Cut     *schemas.Cut // not nil if Value or Key is only a beginning, or headers are missing
 
 	ID schemas.DeadLetterID
 	// HasOrigin reports that pitchstream wrote the dead letter. Otherwise ID.Origin is its own place.
@@ -92,8 +92,8 @@ func Read(rec schemas.Record) Letter {
 // heldBytes returns about how much memory the dead letter takes.
 func (l *Letter) heldBytes() int64 {
 	n := len(l.Key) + len(l.Value) + 1000
-	for _, h := range l.Headers {
-		n += len(h.Key) + len(h.Value)
+	for i := range l.Headers {
+		n += l.Headers[i].HeldBytes()
 	}
 	return int64(n)
 }

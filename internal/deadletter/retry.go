@@ -118,7 +118,7 @@ func (r *retry) run(ctx context.Context) (err error) {
 			return true, nil
 		}
 		r.left--
-		if err := r.d.Complete(ctx, l); errors.Is(err, kafkaread.ErrGone) || errors.Is(err, errTooLarge) {
+		if err := r.d.Complete(ctx, l); isLost(err) {
 			r.refuse(err)
 			return r.left > 0, nil
 		} else if err != nil {

@@ -307,12 +307,14 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	return d.refusals(ctx, passing)
 }
 
-// completeAll reads the whole records of truncated dead letters. One that is gone would fail.
+// completeAll reads the whole records of truncated dead letters. One that is gone would fail, and so would one
+// whose key or headers cannot be held.
 func (d *Desk) completeAll(ctx context.Context, batch []*judged) error {
 	for _, l := range batch {
 		err := d.Complete(ctx, &l.Letter)
 		switch {
-		case errors.Is(err, kafkaread.ErrGone):
+		// guard: dead letters: one with a very long key would not pass | , errors.Is(err, errLongFields): -> :
+		case errors.Is(err, kafkaread.ErrGone), errors.Is(err, errLongFields):
 			l.Outcome, l.fails, l.Why = Fails, l.Code, err.Error()
 		case err != nil && !errors.Is(err, errTooLarge): // the core rejects one that is too large
 			return err
