@@ -31,7 +31,8 @@ const (
 var envelopeMembers = strings.Fields(`key key_base64 headers value value_base64 payload timestamp_ms
 	topic partition offset tstype ts broker key_schema_id value_schema_id
 	timestamp timestamptype keyschema valueschema keyschemaid valueschemaid
-	source record byte_offset size_bytes sha256 code message origin attempts failed_at status decision today fault`)
+	source record byte_offset size_bytes sha256 key_bytes headers_cut code message origin attempts failed_at
+	status decision today fault`)
 
 // IsEnvelopeMember reports whether an envelope of a form that load reads may have this member.
 func IsEnvelopeMember(name string) bool {

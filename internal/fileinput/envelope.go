@@ -54,6 +54,8 @@ type envelopeLine struct {
 	Origin              struct{ Timestamp schemas.TimeMS }
 	Source              string
 	SizeBytes           int64 `json:"size_bytes"`
+	KeyBytes            int64 `json:"key_bytes"`
+	HeadersCut          int64 `json:"headers_cut"`
 }
 
 // looksLikeEnvelope reports whether b begins with an object whose first member an envelope can have. It reads
@@ -156,9 +158,10 @@ func (item *Item) openOne(limit int) (opened bool) {
 		}
 		value = text
 	}
-	isWhole := line.SizeBytes <= int64(len(value))
+	// guard: files: a record without its whole key and headers is not sent | line.KeyBytes > int64(len(e.Key)) || line.HeadersCut > 0 || -> false ||
+	item.IsPart = line.KeyBytes > int64(len(e.Key)) || line.HeadersCut > 0 || line.SizeBytes > int64(len(value))
 	// guard: files: the record in an envelope is bounded | len(value) > limit -> false
-	item.TooLarge = !isWhole || len(value) > limit
+	item.TooLarge = item.IsPart || len(value) > limit
 	item.Envelope, item.Value, item.SizeBytes = e, value, max(line.SizeBytes, int64(len(value)))
 	if item.TooLarge {
 		item.Value = value[:min(len(value), KeptBytes)]

@@ -97,7 +97,13 @@ func TestWhatIsExportedOfADeadLetterIsAnEnvelope(t *testing.T) {
 	letter.Cut = &schemas.Cut{Bytes: 3}
 	shown := deadletter.Shown{Exported: exported, Status: "open", Decision: &schemas.DeadLetterDecision{}, Today: "x"}
 	truncated := deadletter.ExportedOf(&letter)
-	for line, isWhole := range map[any]bool{&exported: true, &shown: true, &truncated: false} {
+	letter.Cut = &schemas.Cut{Bytes: 2, KeyBytes: 3}
+	halfKey := deadletter.ExportedOf(&letter)
+	letter.Cut = &schemas.Cut{Bytes: 2, Headers: 1}
+	fewHeaders := deadletter.ExportedOf(&letter)
+	for line, isWhole := range map[any]bool{
+		&exported: true, &shown: true, &truncated: false, &halfKey: false, &fewHeaders: false,
+	} {
 		text, err := json.Marshal(line)
 		require.NoError(t, err)
 		records, tooLarge := readRecords(t, string(text), Options{})
@@ -126,6 +132,25 @@ func TestARecordInAnEnvelopeIsBounded(t *testing.T) {
 func TestTheBeginningOfARecordIsNotTheRecord(t *testing.T) {
 	_, tooLarge := readRecords(t, `{"source":"a","record":1,"byte_offset":0,"size_bytes":3,"code":"too_large","message":"","value_base64":"e30="}`, Options{})
 	require.Equal(t, []bool{true}, tooLarge)
+}
+
+// The archive writes such lines of records with very long keys or headers, and dlq export of such dead letters.
+// guard: files: a record without its whole key and headers is not sent
+func TestARecordWithoutItsWholeKeyAndHeadersIsNotSent(t *testing.T) {
+	for line, isPart := range map[string]bool{
+		`{"topic":"r","partition":0,"offset":1,"timestamp_ms":1,"key":"1","size_bytes":2,"sha256":"AA==","key_bytes":9,"value":"{}"}`:    true,
+		`{"topic":"r","partition":0,"offset":1,"timestamp_ms":1,"key":"1","size_bytes":2,"sha256":"AA==","headers_cut":1,"value":"{}"}`:  true,
+		`{"source":"a","record":1,"code":"c","message":"","key":"1","size_bytes":2,"key_bytes":9,"headers_cut":1,"value_base64":"e30="}`: true,
+		`{"topic":"r","partition":0,"offset":1,"timestamp_ms":1,"key":"1","key_bytes":1,"value":"{}"}`:                                   false,
+	} {
+		item := Item{Value: []byte(line), File: &File{}}
+		require.True(t, item.openEnvelope(1<<20), line)
+		require.Equal(t, isPart, item.TooLarge, line)
+		require.Equal(t, isPart, item.IsPart, line)
+		if isPart {
+			require.Contains(t, item.WhyTooLarge(1<<20), "only a part of the record")
+		}
+	}
 }
 
 // A dead letter says of a line that load reads files of these exactly if the reading of files opens it.

@@ -61,7 +61,8 @@ type Item struct {
 	// line end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
 	Value    []byte
 	Envelope *Envelope // nil for a record that stands by itself
-	TooLarge bool      // longer than Options.MaxRecordBytes
+	TooLarge bool      // longer than Options.MaxRecordBytes, or IsPart
+	IsPart   bool      // the line of an envelope says that key, headers or value are cut
 	Torn     bool      // the file ends within this record
 	atEnd    bool      // the end of the file ended it, not its own bytes
 }
@@ -204,6 +205,14 @@ func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Pr
 		}
 	}
 	return p
+}
+
+// WhyTooLarge says in words why a record is TooLarge, with the limit.
+func (item *Item) WhyTooLarge(limit int) string {
+	if item.IsPart && item.SizeBytes <= int64(limit) {
+		return "its line has only a part of the record: the key, the headers or the value are cut"
+	}
+	return fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, limit)
 }
 
 // openEnvelope takes the record out of a line that is an envelope.

@@ -30,8 +30,7 @@ func One(ctx context.Context, r io.Reader, maxBytes int) (item Item, ok bool, er
 	defer in.Close()
 	item, err = in.Next()
 	if err == nil && item.TooLarge {
-		return item, false, fmt.Errorf("the record has %d bytes, more than the %d that are read here",
-			item.SizeBytes, maxBytes)
+		return item, false, errors.New(item.WhyTooLarge(maxBytes))
 	}
 	if err == nil {
 		ok, item.Value = true, bytes.Clone(item.Value)

@@ -236,9 +236,9 @@ func (p *processor) measure(
 	ctx context.Context, item *fileinput.Item, number int64,
 ) (m measurement, err error) {
 	if item.TooLarge {
-		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
-			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d",
-				item.SizeBytes, p.o.MaxRecordBytes)}
+		m.rejection = &features.Rejection{
+			Code: schemas.CodeTooLarge, Offset: -1, Message: item.WhyTooLarge(p.o.MaxRecordBytes),
+		}
 		return m, nil
 	}
 	limits := features.Limits{MaxRecordBytes: p.o.MaxRecordBytes}

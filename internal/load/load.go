@@ -338,7 +338,11 @@ func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 	place.Value = nil // only valid until the next record is read
 	acked := func(err error) { l.acked(&place, err) }
 	if item.TooLarge {
-		l.out.Refuse(kafkasink.ErrTooLarge, acked)
+		err := kafkasink.ErrTooLarge
+		if item.IsPart {
+			err = fmt.Errorf("%w: %s", err, item.WhyTooLarge(l.o.MaxRecordBytes))
+		}
+		l.out.Refuse(err, acked)
 		return nil
 	}
 	rec, thrown, err := l.record(ctx, item)
