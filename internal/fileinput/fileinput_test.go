@@ -216,8 +216,31 @@ func TestCompressedFilesCutShortOrDamaged(t *testing.T) {
 	}
 }
 
-// After a read error the last record may be complete on the disk, so its beginning is not returned as a
-// record.
+// guard: files: packed bytes that unpack to nothing are bounded
+func TestPackedBytesThatUnpackToNothingAreBounded(t *testing.T) {
+	one, zeros := gzipped("{\"a\":1}\n"), strings.Repeat("\x00", maxIdleBytes)
+	for name, c := range map[string]struct {
+		content string
+		ok      bool
+	}{
+		"as many as may be": {one + zeros[:maxIdleBytes-2*peekBytes] + one, true},
+		"more":              {one + zeros + zeros + one, false},
+		"empty members":     {one + strings.Repeat(gzipped(""), 2*maxIdleBytes/20) + one, false},
+		"skipped frames":    {strings.Repeat("\x50\x2a\x4d\x18\x00\x00\x10\x00"+zeros[:1<<20], 40), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := readText(t, gzipped(c.content))
+			if c.ok {
+				require.Empty(t, g.problems)
+				require.Len(t, g.items, 2)
+				return
+			}
+			require.Len(t, g.problems, 1)
+			require.Contains(t, g.problems[0], "packed bytes in a row unpack to nothing")
+		})
+	}
+}
+
 // guard: files: zeros behind a packed content are no content
 func TestZerosBehindAGzipContentArePassedOver(t *testing.T) {
 	one, two, zeros := gzipped("{\"a\":1}\n"), gzipped("{\"a\":2}\n"), strings.Repeat("\x00", 10_240)
@@ -249,6 +272,8 @@ func TestZerosBehindAGzipContentArePassedOver(t *testing.T) {
 	}
 }
 
+// After a read error the last record may be complete on the disk, so its beginning is not returned as a
+// record.
 func TestAFragmentBeforeAReadErrorIsNoRecord(t *testing.T) {
 	disk := io.MultiReader(strings.NewReader("{\"a\":1}\n{\"a\":2"), iotest.ErrReader(errors.New("the disk is tired")))
 	g := readAll(t, Options{Paths: []string{Stdin}, Stdin: disk})

@@ -124,6 +124,7 @@ func TestLoadIDsReadsAtBats(t *testing.T) {
 
 // pandas, R, Excel and Postgres write the same table each in its own way.
 // guard: files: a table whose lines end with CR alone is read
+// guard: files: a table whose lines end with CR may have an LF
 func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 	const e = someUUID
 	for name, content := range map[string]string{
@@ -137,6 +138,10 @@ func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 		"Excel's sep":     "sep=;\r\nevent_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271;;2024-09-28;2024-09-28T19:05:00Z\r\n",
 		"CR line ends":    "event_id,batter_id,pitcher_id,game_date,event_time\r" + e + ",660271,,2024-09-28,2024-09-28T19:05:00Z\r",
 		"CR, id last":     "batter_id,pitcher_id,game_date,event_time,event_id\r660271,,2024-09-28,2024-09-28T19:05:00Z," + e + "\r",
+		"CR, LF at end":   "event_id,batter_id,pitcher_id,game_date,event_time\r" + e + ",660271,,2024-09-28,2024-09-28T19:05:00Z\r\n",
+		"CR, LF in cell":  "event_id,batter_id,note,game_date,event_time\r" + e + ",660271,\"a\nb\",2024-09-28,2024-09-28T19:05:00Z\r",
+		"CR, sep, LF":     "sep=;\revent_id;batter_id;game_date;event_time\r" + e + ";660271;2024-09-28;2024-09-28T19:05:00Z\r\n",
+		"CR in a name":    "event_id,batter_id,\"a\rb\",game_date,event_time\r\n" + e + ",660271,,2024-09-28,2024-09-28T19:05:00Z\r\n",
 		"tabs":            "event_id\tbatter_id\tpitcher_id\tgame_date\tevent_time\n" + e + "\t660271\tnull\t2024-09-28\t2024-09-28t19:05:00z\n",
 		"bars":            "batter_id|event_id|pitcher_id|game_date|event_time\n660271|" + e + "|None|2024-09-28|2024-09-28 19:05:00+0000\n",
 		"Postgres":        "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271,\\N,2024-09-28,2024-09-28 19:05:00+00\n",

@@ -204,24 +204,62 @@ func (s *stream) unpack(raw *rawReader, r io.Reader) error {
 // layer returns what a compressed content decompresses to, nil for one that is not compressed.
 func (s *stream) layer() (io.Reader, error) {
 	head, _ := s.Peek(4) // the first Read returns the same error
+	packed := &idleInput{r: s.Reader}
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := newGzipMembers(s.Reader)
+		z, err := newGzipMembers(bufio.NewReaderSize(packed, peekBytes))
 		if err != nil {
 			return failed{err}, nil
 		}
 		s.closes = append(s.closes, z.Close)
-		return z, nil
+		return unpacked{z, packed}, nil
 	case isZstd(head):
-		z, err := zstd.NewReader(s.Reader, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
+		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(maxWindowBytes))
 		if err != nil {
 			return nil, err
 		}
 		s.closes = append(s.closes, func() error { z.Close(); return nil })
-		return z, nil
+		return unpacked{z, packed}, nil
 	}
 	return nil, nil
+}
+
+// maxIdleBytes bounds the packed bytes in a row that unpack to nothing: zeros behind a member, empty members,
+// frames to be skipped. Of a content that is packed twice, a small file may have any number of them. The
+// programs that write them write some KiB.
+const maxIdleBytes = 16 << 20
+
+// idleInput returns an error after maxIdleBytes of which nothing was unpacked. zstd reads in another goroutine.
+type idleInput struct {
+	r     io.Reader
+	bytes atomic.Int64
+}
+
+// Read implements io.Reader.
+func (i *idleInput) Read(p []byte) (int, error) {
+	// guard: files: packed bytes that unpack to nothing are bounded | i.bytes.Load() > maxIdleBytes -> false
+	if i.bytes.Load() > maxIdleBytes {
+		return 0, fmt.Errorf("more than %d packed bytes in a row unpack to nothing", maxIdleBytes)
+	}
+	n, err := i.r.Read(p)
+	i.bytes.Add(int64(n))
+	return n, err
+}
+
+// unpacked is a layer's content, and notes that something was unpacked.
+type unpacked struct {
+	io.Reader
+	from *idleInput
+}
+
+// Read implements io.Reader.
+func (u unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if n > 0 {
+		u.from.bytes.Store(0)
+	}
+	return n, err
 }
 
 // failed is a compressed stream whose header is broken.

@@ -85,27 +85,51 @@ func (s *stream) table(column string, most int64) (*csv.Reader, error) {
 		return nil, err
 	}
 	// guard: files: a table whose lines end with CR alone is read
-	if first := s.firstLine(); newline(first) < 0 && bytes.IndexByte(first, '\r') >= 0 {
+	if endsWithCR(s.firstLine(), column) {
 		s.Reader = bufio.NewReaderSize(carriageReturns{s.Reader}, peekBytes)
 	}
 	comma := ','
 	line := 1
-	if first := s.firstLine(); len(first) >= 5 && bytes.EqualFold(first[:4], []byte("sep=")) {
-		comma = rune(first[4]) // a line for Excel alone
+	if first := s.firstLine(); isForExcel(first) {
+		comma = rune(first[4])
 		_, _ = s.Discard(len(first))
-	} else {
-		for _, c := range ",;\t|" {
-			if slices.ContainsFunc(strings.Split(string(first), string(c)), func(cell string) bool {
-				return strings.EqualFold(strings.Trim(cell, "\" \r\n"), column)
-			}) {
-				comma = c
-				break
-			}
-		}
+	} else if c := commaOf(first, column); c != 0 {
+		comma = c
 	}
 	rows := csv.NewReader(&boundedLines{r: &bounded{r: s, most: most}, line: line})
 	rows.Comma = comma
 	return rows, nil
+}
+
+// isForExcel reports whether a line says to Excel alone what separates the cells.
+func isForExcel(line []byte) bool { return len(line) >= 5 && bytes.EqualFold(line[:4], []byte("sep=")) }
+
+// commaOf returns what separates the cells of a header line, one of which is column; 0 if none is.
+func commaOf(line []byte, column string) rune {
+	for _, c := range ",;\t|" {
+		if slices.ContainsFunc(strings.Split(string(line), string(c)), func(cell string) bool {
+			return strings.EqualFold(strings.Trim(cell, "\" \r\n"), column)
+		}) {
+			return c
+		}
+	}
+	return 0
+}
+
+// endsWithCR reports whether a CR alone ends the first line of a table. first goes to the first LF, which may
+// be in a cell or at the end of the whole table, or is as much as was looked at.
+func endsWithCR(first []byte, column string) bool {
+	end := bytes.IndexByte(first, '\r')
+	switch {
+	case end < 0 || bytes.HasPrefix(first[end:], []byte("\r\n")):
+		return false
+	case newline(first) < 0:
+		return true
+	}
+	head := first[:end]
+	isQuoted := bytes.Count(head, []byte(`"`))%2 == 1
+	// guard: files: a table whose lines end with CR may have an LF | instead return false
+	return !isQuoted && (isForExcel(head) || commaOf(head, column) != 0)
 }
 
 // firstLine returns the first line with its end, without reading it.
