@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 )
 
 // A topic that is deleted and created again has the same name and another ID. Its offsets mean other records,
@@ -41,10 +42,7 @@ func topicIDs(ctx context.Context, admin *kadm.Client, topics ...string) (map[st
 		case t.Err != nil:
 			return nil, fmt.Errorf("kafka: metadata of %s: %w", topic, t.Err)
 		}
-		ids[topic] = ""
-		if t.ID != (kadm.TopicID{}) {
-			ids[topic] = base64.RawURLEncoding.EncodeToString(t.ID[:])
-		}
+		ids[topic] = kafkaread.DescribedID(t.ID)
 	}
 	return ids, nil
 }

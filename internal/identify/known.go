@@ -2,7 +2,6 @@ package identify
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -70,10 +69,7 @@ func (k *known) readTail(ctx context.Context, client *kgo.Client, o Options) err
 	if err != nil {
 		return fmt.Errorf("kafka: the topic %s: %w", o.Topic, err)
 	}
-	topicID := ""
-	if id := topics[o.Topic].ID; id != (kadm.TopicID{}) {
-		topicID = base64.RawURLEncoding.EncodeToString(id[:])
-	}
+	topicID := kafkaread.DescribedID(topics[o.Topic].ID)
 	for _, p := range positions {
 		span, ok := spans[p.Partition]
 		isOther := p.TopicID != "" && topicID != "" && p.TopicID != topicID

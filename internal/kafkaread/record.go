@@ -8,10 +8,12 @@ package kafkaread
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -51,6 +53,15 @@ func timestampMS(t time.Time) int64 {
 		return t.UnixMilli()
 	}
 	return int64(uint64(ns) >> 6 * inverse & (1<<58 - 1))
+}
+
+// DescribedID returns the ID of a topic as kafka-topics.sh --describe shows it and positions have it; "" of
+// brokers without IDs.
+func DescribedID(id kadm.TopicID) string {
+	if id == (kadm.TopicID{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 // Headers returns a record's headers as a Kafka client sends them: the inverse of Record's. Values are
@@ -111,7 +122,7 @@ func Map[T any](
 	return all, nil
 }
 
-// cutKey is the key of the context of a record whose value is only a beginning.
+// cutKey is the key of the context of a record of which only a part is here.
 type cutKey struct{}
 
 // Fetched returns a record of the core as a Kafka client would have fetched it: the inverse of Record. Bytes

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -227,11 +226,7 @@ func (c *comparison) currentID(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("kafka: %w", err)
 	}
-	id := topics[c.kafka.Raw].ID
-	if id == (kadm.TopicID{}) {
-		return "", nil
-	}
-	return base64.RawURLEncoding.EncodeToString(id[:]), nil // as processors store it
+	return kafkaread.DescribedID(topics[c.kafka.Raw].ID), nil
 }
 
 // ofCurrent returns a stored position as one of the topic as it is now, and why a gap holds its partition.
