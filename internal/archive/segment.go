@@ -167,8 +167,8 @@ func (b *builder) begin() error {
 	return nil
 }
 
-// mostBytes returns a bound of the bytes of a record's line. Within headers it is six times what they have: so
-// long is a control character in JSON.
+// mostBytes returns a bound of the bytes of a record's line. The names of headers count six times, because a
+// control character is so long in JSON.
 func mostBytes(r *schemas.Record) int {
 	const (
 		largestRest = 1 << 10 // with a topic of 249 bytes

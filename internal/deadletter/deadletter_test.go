@@ -285,7 +285,8 @@ func TestATruncatedDeadLetterGetsItsWholeKeyOrNone(t *testing.T) {
 	client, err := kgo.NewClient(servers, kgo.ProducerBatchMaxBytes(64<<20))
 	require.NoError(t, err)
 	defer client.Close()
-	d := &Desk{reader: kafkaread.NewReader(servers), o: Options{Limits: features.Limits{MaxRecordBytes: 5 << 20}}}
+	o := Options{Limits: features.Limits{MaxRecordBytes: 5 << 20}}
+	d := &Desk{reader: kafkaread.NewReader(servers), o: o}
 	defer d.reader.Close()
 	complete := func(r *kgo.Record) (*Letter, error) {
 		r.Topic = "raw"

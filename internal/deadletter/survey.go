@@ -307,7 +307,7 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	return d.refusals(ctx, passing)
 }
 
-// completeAll reads the whole records of truncated dead letters. One that is gone would fail, and so would one
+// completeAll reads the whole records of truncated dead letters. One that is gone would fail. So would one
 // whose key or headers cannot be held.
 func (d *Desk) completeAll(ctx context.Context, batch []*judged) error {
 	for _, l := range batch {

@@ -134,7 +134,7 @@ func TestTheBeginningOfARecordIsNotTheRecord(t *testing.T) {
 	require.Equal(t, []bool{true}, tooLarge)
 }
 
-// The archive writes such lines of records with very long keys or headers, and dlq export of such dead letters.
+// The archive writes such lines of records with very long keys or headers, and so does dlq export.
 // guard: files: a record without its whole key and headers is not sent
 func TestARecordWithoutItsWholeKeyAndHeadersIsNotSent(t *testing.T) {
 	for line, isPart := range map[string]bool{

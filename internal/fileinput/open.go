@@ -226,11 +226,12 @@ func (s *stream) layer() (io.Reader, error) {
 }
 
 // maxIdleBytes bounds the packed bytes in a row that unpack to nothing: zeros behind a member, empty members,
-// frames to be skipped. Of a content that is packed twice, a small file may have any number of them. The
-// programs that write them write some KiB.
+// frames to be skipped. A small file that is packed twice may have any number of them. The programs that
+// write them write some KiB.
 const maxIdleBytes = 16 << 20
 
-// idleInput returns an error after maxIdleBytes of which nothing was unpacked. zstd reads in another goroutine.
+// idleInput returns an error after maxIdleBytes of which nothing was unpacked. Its count is atomic, because
+// zstd reads in another goroutine.
 type idleInput struct {
 	r     io.Reader
 	bytes atomic.Int64

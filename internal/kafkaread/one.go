@@ -140,9 +140,9 @@ func (r *Reader) Close() {
 	}
 }
 
-// Record returns one record, or ErrGone if there is none. A value, a key, or headers in sum, of more than limit
-// bytes may be cut. It returns when ctx ends at the latest. It returns schemas.ErrUnreadable if the batch of
-// the record is broken, and schemas.ErrOccupied if other reads took the time.
+// Record returns one record, or ErrGone if there is none. A value, a key, or headers in sum, of more than
+// limit bytes may be cut. It returns when ctx ends at the latest. It returns schemas.ErrUnreadable if the
+// batch of the record is broken, and schemas.ErrOccupied if other reads took the time.
 func (r *Reader) Record(
 	ctx context.Context, at schemas.Coordinates, limit int,
 ) (found schemas.Record, err error) {

@@ -206,8 +206,8 @@ func TestLongKeysAndHeadersOfAPackedBatchAreCut(t *testing.T) {
 	}
 }
 
-// An empty header has two bytes in a batch, which pack to none, and forty times as many in memory. So a record
-// of a million is cut, in a batch of any size. A real batch with as many in all is not.
+// An empty header has two bytes in a batch, which pack to none, and forty in memory. So a record of a million
+// is cut, in a batch of any size.
 // guard: bytes: an empty header is not free
 // guard: bytes: headers without bytes do not take the memory
 func TestAMillionEmptyHeadersAreNotHeld(t *testing.T) {
