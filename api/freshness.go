@@ -92,7 +92,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		if !isAlive(h, now) {
 			for partition, next := range h.Positions {
 				field := h.Topic + "/" + partition
-				// guard: api: a dead one that another has passed says nothing | next >= p.Applied[field] -> true
+				// guard: api: a dead one that another has passed says nothing | next >= p.Applied[field] -> next >= 0
 				if next >= p.Applied[field] {
 					lost[field] = max(lost[field], behind)
 				}

@@ -161,7 +161,7 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 			err = why
 		}
 		health.Set("stores", err == nil, reasonOf(err))
-		// guard: server: a store that does not answer is named | reasonOf(lost) -> ""
+		// guard: server: a store that does not answer is named | reasonOf(lost) -> reasonOf(lost)[:0]
 		health.Note("redis", reasonOf(lost))
 		health.Note("postgres", reasonOf(why))
 		select {
