@@ -20,7 +20,13 @@ wall = onTheWall(wall, [game("b", 2), game("a")], 100_000);
 assert.equal(wall.game_pk, "a", "another game's pitch moves nothing");
 wall = onTheWall(wall, [game("a", 2), game("b", 2)], 150_000);
 assert.equal(onTheWall(wall, [game("b", 3), game("a", 2)], 300_000).game_pk, "a", "its last pitch was not long ago");
-assert.equal(onTheWall(wall, [game("b", 3), game("a", 2)], 330_000).game_pk, "b", "it rests");
-assert.equal(onTheWall(wall, [game("a", 2), game("b", 3)], 330_000).game_pk, "a", "it rests, and so do all others");
+assert.equal(onTheWall(wall, [game("b", 3), game("a", 2)], 740_000).game_pk, "a", "a break between innings is no end");
+assert.equal(onTheWall(wall, [game("b", 3), game("a", 2)], 750_000).game_pk, "b", "it rests");
+assert.equal(onTheWall(wall, [game("a", 2), game("b", 3)], 750_000).game_pk, "a", "it rests, and so do all others");
 assert.equal(onTheWall(wall, [game("b", 3)], 160_000).game_pk, "b", "it has no pitch any more");
 assert.equal(onTheWall(wall, [], 160_000), null);
+
+const kept = onTheWall(wall, [game("b", 2), game("a", 2)], 1_800_000, true);
+assert.equal(kept.game_pk, "a", "a list from memory says nothing about its pitches");
+assert.equal(onTheWall(kept, [game("b", 9), game("a", 2)], 1_810_000).game_pk, "a", "that time does not count");
+assert.equal(onTheWall(null, [game("b"), game("a")], 0, true).game_pk, "b", "a page that opens shows what there is");

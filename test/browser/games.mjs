@@ -1,5 +1,6 @@
 // The list of games: a page of it, older games behind it, the games of one date, and a game that is gone.
 
+import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -36,8 +37,13 @@ try {
 
   console.log("do remember");
   await answers.next();
-  await page.getByText("These are the games of 69 s ago").waitFor();
+  await page.getByText("The list is of 69 s ago").waitFor();
   await page.getByText("not known").first().waitFor();
+  await page.getByText(/The list is of 7\d s ago/).waitFor(); // the browser keeps the answer, and its age, for the whole outage
+  await page.getByRole("list", { name: "Games that were live" }).waitFor();
+  const spoken = await page.getByRole("status").allTextContents();
+  assert.ok(spoken.some(t => t.startsWith("Postgres cannot be read.")), String(spoken));
+  assert.ok(!spoken.some(t => t.includes("The list is of")), String(spoken)); // it would be spoken each time that it grows
 } catch (err) {
   console.error(err.message);
   process.exitCode = 1;

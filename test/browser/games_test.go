@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -20,12 +21,15 @@ import (
 //
 // guard: dashboard: a game without a pitch leaves the list
 // guard: dashboard: a list from memory is not taken for the present one
+// guard: dashboard: the age of a list from memory grows, although a browser may keep the answer
+// guard: dashboard: games from memory are not called live
 func TestDashboardPagesThroughGames(t *testing.T) {
 	browser := chromium(t)
 	type game struct {
 		PK   string `json:"game_pk"`
 		Date string `json:"game_date"`
 		Last string `json:"last_pitch_at"`
+		Live bool   `json:"live"`
 	}
 	var mu sync.Mutex
 	var games []game
@@ -35,7 +39,7 @@ func TestDashboardPagesThroughGames(t *testing.T) {
 		if i < 3 {
 			day = "2026-07-04"
 		}
-		games = append(games, game{fmt.Sprint("g", i), day, fmt.Sprintf("2026-07-05T%02d:%02d:00.000Z", i/60, i%60)})
+		games = append(games, game{fmt.Sprint("g", i), day, fmt.Sprintf("2026-07-05T%02d:%02d:00.000Z", i/60, i%60), i == 118})
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Handler())
@@ -57,7 +61,18 @@ func TestDashboardPagesThroughGames(t *testing.T) {
 			answer["next_cursor"] = strconv.Itoa(from + 50)
 		}
 		if isOld {
-			answer["source"], answer["age_ms"] = "memory", 69_000
+			answer["source"] = "memory"
+		}
+		body, _ := json.Marshal(answer)
+		tag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(body)) // without the age, as that of the API
+		w.Header().Set("ETag", tag)
+		w.Header().Set("Cache-Control", "no-cache")
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		if isOld {
+			answer["age_ms"] = 69_000
 		}
 		_ = json.NewEncoder(w).Encode(answer)
 	})

@@ -17,16 +17,19 @@ import (
 // guard: dashboard: an at-bat ends
 func TestTheAtBatAndItsCount(t *testing.T) { plain(t, "situation.mjs") }
 
-// The words of a record may be any, also names that every object of JavaScript has. Pages ask in the right
+// The words of a record may be any, also names that every object of JavaScript has. A store that answers is
+// not well for that alone. Pages ask in the right
 // order, and as often as the server allows. words.mjs has the cases.
 // guard: dashboard: a type may have any name
 // guard: dashboard: a list of some is not called one of all
+// guard: dashboard: a store with something wrong is not called well
 // guard: dashboard: an answer to an earlier question is not shown
 func TestWordsOfRecordsAndQuestions(t *testing.T) { plain(t, "words.mjs") }
 
 // Cards and the wall stay with their games while others have the newest pitch. choose.mjs has the cases.
 // guard: dashboard: cards keep their places
 // guard: dashboard: the wall stays with a game
+// guard: dashboard: the wall stays with a game while the list is from memory
 func TestWhichGamesAreShown(t *testing.T) { plain(t, "choose.mjs") }
 
 // plain runs a module of this folder under Node, beside those of the dashboard.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 globalThis.document = { hidden: false, baseURI: "http://server/", addEventListener() {}, removeEventListener() {} };
 globalThis.dispatchEvent = () => {};
-const { leading, outcome, spaced, typeName, unescaped } = await import("./format.js");
+const { leading, outcome, spaced, storeState, typeName, unescaped } = await import("./format.js");
 const { follow, pause, poll } = await import("./net.js");
 
 for (const word of [...Object.getOwnPropertyNames(Object.prototype), "unknown type"]) {
@@ -19,6 +19,13 @@ assert.equal(said(1, "pitches"), "1 batter, over all games");
 assert.equal(said(12, "barrel_rate_pct"), "12 batters with a value of barrel rate, over all games");
 assert.equal(said(3, "pitches", { min_swings: 50 }), "3 batters, of at least 50 swings, over all games");
 assert.equal(said(100, "avg_bat_speed_mph"), "The first 100 by avg bat speed, over all games");
+
+const store = (name, ok, detail, unknown) => Object.values(storeState({ name, ok, detail, unknown }));
+assert.deepEqual(store("redis", true, ""), ["up", "ok"]);
+assert.deepEqual(store("postgres", true, "can be read, but takes no writes of a"), ["up, takes no writes", "warn"]);
+assert.deepEqual(store("redis", true, "incomplete: it takes no writes"), ["up, incomplete", "warn"]);
+assert.deepEqual(store("redis", false, "cannot be read"), ["unavailable", "bad"]);
+assert.deepEqual(store("kafka", false, "", true), ["not known", null]);
 
 // A question that is asked anew while its answer is on its way: the old answer is not shown.
 const end = new AbortController(), asked = [], shown = [];

@@ -8,13 +8,16 @@ export function keepPlaces(shown, live, most) {
   return [...new Set([...kept, ...now.keys()])].slice(0, most).map(pk => now.get(pk));
 }
 
-const rests = 180_000; // ms without a pitch after which the wall may show another game
+const rests = 600_000; // ms without a pitch after which the wall may show another game: a break between innings with a new pitcher takes three minutes
 
 /**
  * onTheWall returns what the wall shows: {game_pk, pitches, at}, where at is when its last pitch was seen; null without a game. It stays
- * with a game while that has pitches, and goes on to the one with the newest pitch then. was is what it returned before.
+ * with a game while that has pitches, and goes on to the one with the newest pitch then. was is what it returned before. Where the
+ * games are from memory nobody knows whether it has any, so it stays, and that time does not count.
  */
-export function onTheWall(was, games, now) {
+export function onTheWall(was, games, now, isMemory = false) {
+  // guard: dashboard: the wall stays with a game while the list is from memory | was && isMemory -> false
+  if (was && isMemory) return { ...was, at: now };
   const same = games.find(g => g.game_pk === was?.game_pk);
   if (same && same.pitches !== was.pitches) return { game_pk: same.game_pk, pitches: same.pitches, at: now };
   // guard: dashboard: the wall stays with a game | now - was.at < rests -> false

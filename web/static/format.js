@@ -42,6 +42,15 @@ export function duration(ms) {
   return ms < 172_800_000 ? `${number(ms / 3_600_000)} h` : `${number(ms / 86_400_000)} days`;
 }
 
+/** storeState returns the state of a store in words, and its level. One that answers may still take no writes, or lack something. */
+export function storeState(s) {
+  if (s.unknown) return { words: "not known", level: null };
+  if (!s.ok) return { words: "unavailable", level: "bad" };
+  // guard: dashboard: a store with something wrong is not called well | if (s.detail) -> if (false)
+  if (s.detail) return { words: { postgres: "up, takes no writes", redis: "up, incomplete" }[s.name] ?? "up, not well", level: "warn" };
+  return { words: "up", level: "ok" };
+}
+
 /** ago formats how long ago something was: 4 s ago. */
 export function ago(ms) {
   return `${duration(Math.max(ms, 0))} ago`;

@@ -17,9 +17,10 @@ export function games(root, _, signal) {
   const day = h("input", { type: "date", "aria-label": "Games of a date", onchange: choose });
   const every = h("button", { type: "button", hidden: true, onclick: () => { day.value = ""; choose(); } }, "All dates");
   const more = h("button", { type: "button", class: "more", onclick: readMore, hidden: true }, "Older games");
-  root.append(h("div", { class: "heading" }, h("h1", {}, "Games"), h("div", { class: "days" }, every, day)), place);
-  let isOld = false; // the list is the server's last known one
-  const cards = liveCards(signal), old = h("p", { class: "sub", role: "status", hidden: true });
+  let isOld = false, readAt = Infinity; // the list is the server's last known one, and when that was read, by performance.now()
+  // The age is outside of the live region, because a screen reader would else speak each time that it grows.
+  const warning = h("span", { role: "status" }), age = h("span"), cards = liveCards(signal);
+  root.append(h("div", { class: "heading" }, h("h1", {}, "Games"), h("div", { class: "days" }, every, day)), h("p", { class: "sub" }, warning, age), place);
   const all = table([
     { key: "game_pk", label: "Game", words: true, head: true, rising: true, value: g => g.game_pk, show: link },
     { key: "state", label: "State", words: true, rising: true, value: g => g.live || moves(seen, g) ? "0" : "1", show: (cell, g) => badge(cell, g.live || moves(seen, g), isOld) },
@@ -36,25 +37,31 @@ export function games(root, _, signal) {
       newest = body.games;
       // guard: dashboard: a list from memory is not taken for the present one | body.source === "memory" -> false
       isOld = body.source === "memory";
-      attr(old, "hidden", !isOld);
-      text(old, `Postgres cannot be read. These are the games of ${ago(body.age_ms)}: they may have gone on since.`);
+      // guard: dashboard: the age of a list from memory grows, although a browser may keep the answer | Math.min(readAt, performance.now() - body.age_ms) -> performance.now() - body.age_ms
+      readAt = isOld ? Math.min(readAt, performance.now() - body.age_ms) : Infinity;
+      showAge();
       for (const g of newest) { watch(seen, g); known.set(g.game_pk, g); }
       if (!hasMore) next = body.next_cursor ?? "";
       every.hidden = !day.value;
       if (!known.size) return place.replaceChildren(day.value ? note("empty", "No game of this date.", "Choose another date, or all of them.") : note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
-      if (!all.node.isConnected) place.replaceChildren(old, cards.node, h("div", { class: "panel" }, all.node), more);
+      if (!all.node.isConnected) place.replaceChildren(cards.node, h("div", { class: "panel" }, all.node), more);
       show();
     },
-    lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
+    lost: problem => { showAge(); if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
+  function showAge() {
+    text(warning, isOld ? "Postgres cannot be read. These games may have gone on since." : "");
+    text(age, isOld ? ` The list is of ${ago(performance.now() - readAt)}.` : "");
+  }
   function show() {
-    cards.show(newest.filter(g => g.live || moves(seen, g)));
+    cards.show(newest.filter(g => g.live || moves(seen, g)), isOld);
     all.show([...known.values()]);
     more.hidden = !next;
   }
   function choose() {
     known = new Map();
     hasMore = false;
+    readAt = Infinity; // another list, with an age of its own
     place.replaceChildren(loading("Loading the games"));
     polling.now();
   }
@@ -105,7 +112,14 @@ function liveCards(signal) {
       await pause(games.length ? lookEvery : 200, signal);
     }
   })();
-  return { node, show(live) { games = keepPlaces(games, live, carded); attr(node, "hidden", !live.length); draw(); } };
+  return { node, show(live, isOld) {
+    games = keepPlaces(games, live, carded);
+    attr(node, "hidden", !live.length);
+    // guard: dashboard: games from memory are not called live | isOld ? "Games that were live" : "Live games" -> "Live games"
+    attr(node, "aria-label", isOld ? "Games that were live" : "Live games");
+    attr(node, "data-old", isOld);
+    draw();
+  } };
 }
 
 function card(g) {

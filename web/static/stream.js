@@ -1,7 +1,7 @@
 // The status of the stream: state, rate, lag, time by step, dead letters.
 
 import { attr, command, h, list, loading, note, panel, text } from "./dom.js";
-import { ago, byteRate, duration, missing, number, time } from "./format.js";
+import { ago, byteRate, duration, missing, number, storeState, time } from "./format.js";
 import { onStream, stream, verdict } from "./status.js";
 import { timeline } from "./timeline.js";
 
@@ -152,8 +152,8 @@ function steps() {
 
 function stores() {
   const g = grid("Stores", [["Store"], ["State"], ["Answered in", "ms", "num"], ["Detail", "", "long"]], s => s.name,
-    s => [{ kafka: "Kafka", postgres: "Postgres", redis: "Redis" }[s.name] ?? s.name, s.unknown ? "not known" : s.ok ? "up" : "unavailable", number(s.answered_in_ms, 1), s.detail], "No store is known yet.",
-    (tr, s) => attr(tr, "data-level", s.unknown ? null : s.ok ? "ok" : "bad"));
+    s => [{ kafka: "Kafka", postgres: "Postgres", redis: "Redis" }[s.name] ?? s.name, storeState(s).words, number(s.answered_in_ms, 1), s.detail], "No store is known yet.",
+    (tr, s) => attr(tr, "data-level", storeState(s).level));
   return {
     node: g.node,
     show(b) {

@@ -18,9 +18,9 @@ export function wall(root, [gamePK], signal) {
   if (gamePK) return show(place, gamePK, signal);
   let shown = null, leave = null;
   poll("v1/games?limit=100", 10_000, {
-    state({ games: newest }) {
+    state({ games: newest, source }) {
       const was = shown?.game_pk;
-      shown = onTheWall(shown, newest, Date.now());
+      shown = onTheWall(shown, newest, Date.now(), source === "memory");
       if (!shown) return place.replaceChildren(note("empty", "No game yet.", "The first appears here with its first pitch."));
       if (shown.game_pk === was) return;
       leave?.abort();
