@@ -231,8 +231,7 @@ func withETag(a *API, next http.Handler) http.Handler {
 			tag := `W/"` + id + `"`
 			w.Header().Set("ETag", tag)
 			if w.Header().Get("Cache-Control") == "" {
-				// no-cache allows a client to keep the answer, if it asks each time whether it still holds.
-				w.Header().Set("Cache-Control", "no-cache")
+				w.Header().Set("Cache-Control", caching(held.body.Bytes()))
 			}
 			if matches(strings.Join(r.Header.Values("If-None-Match"), ","), tag) || since == id {
 				w.Header().Del("Content-Type")
@@ -337,6 +336,17 @@ func matches(header, tag string) bool {
 		}
 	}
 	return false
+}
+
+// caching returns the Cache-Control of an answer. no-cache allows a client to keep it, if it asks each time
+// whether it still holds. A browser would so keep an answer from memory with its first age_ms, even over a
+// reload, because the ETag leaves out the age: it must not keep that one.
+func caching(body []byte) string {
+	// guard: api: a browser keeps no answer from memory | bytes.Contains -> false && bytes.Contains
+	if bytes.Contains(body, []byte(`"source":"memory"`)) { // in a text the quotes would be escaped
+		return "no-store"
+	}
+	return "no-cache"
 }
 
 // heldWriter keeps a whole answer. It shares the headers of the writer behind it.

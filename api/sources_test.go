@@ -16,6 +16,7 @@ import (
 
 // guard: api: what cannot be parsed is no answer
 // guard: api: a partition without an owner is noticed
+// guard: api: a browser keeps no answer from memory
 func TestWhereAnswersComeFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  func(*stores)
@@ -54,6 +55,8 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 				if c.source == "memory" {
 					require.EqualValues(t, 1000, body["age_ms"])
 					require.Nil(t, body["lag_ms"])
+					// the ETag is that of the kept answer, and its age is another
+					require.Equal(t, "no-store", k.ask("/v1/batters/1").Header().Get("Cache-Control"))
 				} else {
 					require.Zero(t, body["age_ms"])
 				}

@@ -171,10 +171,7 @@ func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string)
 	b.addLetters(s)
 	b.Stores = append([]StoreHealth{b.kafka(alive, s)}, s.stores...)
 	b.addWrites(alive, s)
-	// guard: api: without Kafka nobody knows how many records wait | !b.Stores[0].OK && -> false &&
-	if !b.Stores[0].OK && v.lag.Value == 0 {
-		b.LagMS = schemas.Opt[int64]{}
-	}
+	b.forgetLags(s, v.lag.Value)
 	b.judge(s, len(alive), v, maxLag)
 	return b
 }
@@ -295,13 +292,33 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	}
 	for _, name := range alive {
 		for _, fault := range s.works[name].Faults {
-			if strings.HasPrefix(fault, "kafka:") {
+			if isOfKafka(fault) {
 				h.OK, h.Detail = false, fault
 			}
 		}
 	}
 	return h
 }
+
+// forgetLags clears lags of 0 that are not known: without Kafka nobody knows how many records wait. Greater
+// ones stay, because what was read there waits still.
+func (b *Stream) forgetLags(s streamSnapshot, lagMS int64) {
+	unknown := schemas.Opt[int64]{}
+	// guard: api: without Kafka nobody knows how many records wait | !b.Stores[0].OK && -> false &&
+	if !b.Stores[0].OK && lagMS == 0 {
+		b.LagMS, b.LagRecords = unknown, unknown
+	}
+	for i := range b.Partitions {
+		p := &b.Partitions[i]
+		// guard: api: without Kafka the lag of a partition is unknown | p.LagMS.Value == 0 && -> false &&
+		if p.LagMS.Value == 0 && slices.ContainsFunc(s.works[p.Processor].Faults, isOfKafka) {
+			p.LagMS, p.LagRecords = unknown, unknown
+		}
+	}
+}
+
+// isOfKafka reports whether a fault of a processor is that it does not reach Kafka.
+func isOfKafka(fault string) bool { return strings.HasPrefix(fault, "kafka:") }
 
 // phaseRefused is the phase of a Redis that answers and must not, or cannot, be written to.
 const phaseRefused = "refused"
@@ -355,14 +372,15 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 			b.found(stateHeld, p.Instance+" holds: "+held)
 		}
 	}
+	b.addFaults(isGap) // first, because the state is held for them
 	for _, store := range b.Stores {
 		isKafka := store.Name == "kafka" // what is wrong with it is a fault of a processor
 		if !isKafka && (!store.OK || store.Detail != "") {
 			b.found(stateDegraded, store.Name+": "+store.Detail)
 		}
 	}
-	// guard: api: causes are named before what follows from them | isCause -> !isCause
-	b.addFaults(func(fault string) bool { return isCause(fault) })
+	// guard: api: causes are named before what follows from them | !isEffect -> isEffect
+	b.addFaults(func(fault string) bool { return !isEffect(fault) && !isGap(fault) })
 	if v.lag.Value > maxLag.Milliseconds() {
 		waited := time.Duration(v.lag.Value) * time.Millisecond
 		b.found(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
@@ -370,16 +388,19 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 	if unread := b.unread(); unread != "" && alive > 0 {
 		b.found(stateBehind, "nobody reads "+unread)
 	}
-	b.addFaults(func(fault string) bool { return !isCause(fault) })
+	b.addFaults(isEffect)
 }
 
-// isCause reports whether a fault of a processor says why, and not only that a partition does not move.
-func isCause(fault string) bool {
-	return !strings.HasPrefix(fault, "progress:") && !strings.HasPrefix(fault, "assigned:")
+// isGap reports whether a fault of a processor is that records are gone. A gap holds the stream as the breaker
+// does: both wait for a person.
+func isGap(fault string) bool { return strings.HasPrefix(fault, "gap:") }
+
+// isEffect reports whether a fault of a processor says only that a partition does not move, and not why.
+func isEffect(fault string) bool {
+	return strings.HasPrefix(fault, "progress:") || strings.HasPrefix(fault, "assigned:")
 }
 
-// addFaults adds some faults of the processors that are alive, each once with all that have it. A gap holds
-// the stream as the breaker does: both wait for a person.
+// addFaults adds some faults of the processors that are alive, each once with all that have it.
 func (b *Stream) addFaults(isWanted func(string) bool) {
 	var faults []string
 	with := map[string][]string{}
@@ -396,8 +417,8 @@ func (b *Stream) addFaults(isWanted func(string) bool) {
 	}
 	for _, fault := range faults {
 		state := stateDegraded
-		// guard: api: a gap holds the stream | "gap:" -> "no gap:"
-		if strings.HasPrefix(fault, "gap:") {
+		// guard: api: a gap holds the stream | isGap(fault) -> false
+		if isGap(fault) {
 			state = stateHeld
 		}
 		name, rest, _ := strings.Cut(fault, ": ")

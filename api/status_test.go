@@ -133,18 +133,42 @@ func TestTheCauseIsNamedFirst(t *testing.T) {
 	})
 }
 
+// The word Held stands beside the first reason.
+func TestAGapIsNamedBeforeTheStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		s.pulse.Epoch = "another" // Redis is incomplete
+		a, b := s.works["a"], s.works["b"]
+		a.Faults, b.Breaker = []string{"postgres: disk full", "gap: pitches.raw/0: gone"}, "1,000 in a row"
+		s.works["a"], s.works["b"] = a, b
+		reasons := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")["reasons"].([]any)
+		require.Equal(t, []any{"b holds: 1,000 in a row", "a: gap: pitches.raw/0: gone"}, reasons[:2])
+		require.Contains(t, reasons[3], "redis: incomplete")
+		require.Len(t, reasons, 5, "the gap once: %v", reasons)
+		synctest.Wait()
+	})
+}
+
 // guard: api: without Kafka nobody knows how many records wait
+// guard: api: without Kafka the lag of a partition is unknown
 func TestWithoutKafkaTheLagIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := working()
 		k := newAsker(t, s, nil)
-		require.EqualValues(t, 0, k.get(200, opOverview, "/v1/stream")["lag_ms"])
 		w := s.works["a"]
+		w.Partitions = map[string]schemas.PartitionWork{"0": {Next: 50, LagRecords: schemas.Some(int64(0))}}
+		s.set(func() { s.works["a"] = w })
+		known := k.get(200, opOverview, "/v1/stream")
+		require.EqualValues(t, []any{0., 3.}, []any{known["lag_ms"], known["lag_records"]})
 		w.Faults = []string{"kafka: no answer"}
 		s.set(func() { s.works["a"] = w })
 		time.Sleep(overviewEvery + time.Millisecond)
 		s.beats()
-		require.Nil(t, k.get(200, opOverview, "/v1/stream")["lag_ms"])
+		b := k.get(200, opOverview, "/v1/stream")
+		require.Equal(t, []any{nil, nil}, []any{b["lag_ms"], b["lag_records"]})
+		of := func(i int) map[string]any { return b["partitions"].([]any)[i].(map[string]any) }
+		require.Equal(t, []any{nil, nil}, []any{of(0)["lag_ms"], of(0)["lag_records"]})
+		require.Equal(t, []any{0., 3.}, []any{of(1)["lag_ms"], of(1)["lag_records"]}, "b reaches Kafka")
 		synctest.Wait()
 	})
 }

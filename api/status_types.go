@@ -14,7 +14,7 @@ type Stream struct {
 	Rows         int64   `json:"rows" doc:"Rows that they became"`
 	LettersTotal int64   `json:"letters_total" doc:"Dead letters that they became"`
 
-	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait; null where no processor reports it"`
+	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait; null where no processor reports it, or one that reported none does not reach Kafka"`
 	Partitions []StreamPartition  `json:"partitions" doc:"By number"`
 	Steps      []StreamStep       `json:"steps" doc:"What a batch spends its time on, in this order"`
 	Letters    StreamLetters      `json:"letters" doc:"Records that no row could be made of"`
@@ -44,8 +44,8 @@ type StreamPartition struct {
 	Partition  int32              `json:"partition" doc:"Its partition"`
 	NextOffset int64              `json:"next_offset" doc:"The offset of the next record to be applied"`
 	Processor  string             `json:"processor" doc:"Who reads it; empty: nobody"`
-	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait; null where no processor reports it"`
-	LagMS      schemas.Opt[int64] `json:"lag_ms" doc:"Age of the oldest that waits, in ms; 0 when caught up; null where no processor reports it"`
+	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait; null where no processor reports it, or it reported none and does not reach Kafka"`
+	LagMS      schemas.Opt[int64] `json:"lag_ms" doc:"Age of the oldest that waits, in ms; 0 when caught up; null where no processor reports it, or it was caught up and does not reach Kafka"`
 }
 
 // StreamStep is the time of one step of the batches.

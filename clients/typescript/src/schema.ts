@@ -4740,7 +4740,7 @@ export interface components {
             lag_ms: number | null;
             /**
              * Format: int64
-             * @description Records that wait; null where no processor reports it
+             * @description Records that wait; null where no processor reports it, or one that reported none does not reach Kafka
              */
             lag_records: number | null;
             /** @description Records that no row could be made of */
@@ -4827,12 +4827,12 @@ export interface components {
         StreamPartition: {
             /**
              * Format: int64
-             * @description Age of the oldest that waits, in ms; 0 when caught up; null where no processor reports it
+             * @description Age of the oldest that waits, in ms; 0 when caught up; null where no processor reports it, or it was caught up and does not reach Kafka
              */
             lag_ms: number | null;
             /**
              * Format: int64
-             * @description Records that wait; null where no processor reports it
+             * @description Records that wait; null where no processor reports it, or it reported none and does not reach Kafka
              */
             lag_records: number | null;
             /**
