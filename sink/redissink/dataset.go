@@ -99,11 +99,14 @@ func (n node) refused(a addresses) error {
 	}
 	// guard: a replica is no place to write to
 	if n.role == "slave" {
-		return fmt.Errorf("redis %s: it is a replica, which takes no writes: give the address of its master, or "+
-			"its Sentinels as redis+sentinel://host:26379/master-name", n.addr)
+		return fmt.Errorf("redis %s: %w: give the address of its master, or its Sentinels as "+
+			"redis+sentinel://host:26379/master-name", n.addr, errReplica)
 	}
 	return nil
 }
+
+// errReplica is no *RefusedError, because a replica may become a master.
+var errReplica = errors.New("it is a replica, which takes no writes")
 
 // infoField returns the value of a line name:value in an answer of INFO.
 func infoField(info, name string) string {

@@ -100,7 +100,9 @@ const (
 	PhaseRepairing Phase = "mending"
 	// PhaseUnavailable means that Redis does not answer, or with errors. Pushes are skipped.
 	PhaseUnavailable Phase = "away"
-	// PhaseRefused means that Redis answers, but must not be written to (*RefusedError). Pushes are skipped.
+	// PhaseRefused means that Redis answers, but must not be written to (*RefusedError) or takes no writes: its
+	// memory or disk is full, a right is missing, it is a replica or has too few. Pushes are skipped. It ends
+	// after a sweep, because a single write says little: it reaches one node of a cluster, and is small.
 	PhaseRefused Phase = "refused"
 )
 
@@ -319,8 +321,8 @@ func (k *Keeper) round(ctx context.Context) error {
 	return k.finishSweep(ctx, began)
 }
 
-// check asks Redis whether it lost data. An answer ends PhaseUnavailable and PhaseRefused, if Redis takes a
-// write, too: a full one answers reads, and would else be left and entered again with every sweep.
+// check asks Redis whether it lost data. An answer ends PhaseUnavailable, if Redis takes a write, too.
+// PhaseRefused goes on until a sweep has succeeded.
 func (k *Keeper) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
@@ -328,14 +330,14 @@ func (k *Keeper) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// guard: redis: a server that refuses writes stays refused | k.State().skipsPushes() -> false
-	if k.State().skipsPushes() {
+	if k.State().skipsPushes() { // spares a full server the sweep
 		if _, err := k.sink.nameEpoch(ctx); err != nil { // writes nothing where the epoch has a name
 			return err
 		}
 	}
 	k.update(func() {
-		if k.state.skipsPushes() {
+		// guard: redis: a server that refuses writes stays refused | k.state.Phase == PhaseUnavailable -> k.state.skipsPushes()
+		if k.state.Phase == PhaseUnavailable {
 			k.set(PhaseRepairing, "it answers again")
 		}
 	})
@@ -391,6 +393,10 @@ func (k *Keeper) sweep(ctx context.Context) error {
 func (k *Keeper) finishSweep(ctx context.Context, began counts) error {
 	k.pushing.Lock() // so that no push is in flight
 	defer k.pushing.Unlock()
+	// guard: redis: pushes that were skipped during a sweep are swept | k.endRefusal() -> false
+	if k.endRefusal() {
+		return nil
+	}
 	k.mu.Lock()
 	k.swept, k.repaired = time.Now(), began.gaps
 	if began.behind != k.compared {
@@ -415,13 +421,26 @@ func (k *Keeper) finishSweep(ctx context.Context, began counts) error {
 	return nil
 }
 
+// endRefusal ends PhaseRefused after a sweep, and reports whether it did. Another sweep follows at once,
+// because pushes were skipped during the first.
+// Only Run, which calls it, ends the phase.
+func (k *Keeper) endRefusal() (ended bool) {
+	const reason = "it takes writes again"
+	if k.State().Phase != PhaseRefused {
+		return false
+	}
+	k.update(func() { k.set(PhaseRepairing, reason) })
+	k.miss(reason)
+	return true
+}
+
 var (
 	errLost    = errors.New("redis: no longer holds earlier writes")
 	errForeign = errors.New("redis: a key of ours had another type, and was removed")
 )
 
-// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. Only Run,
-// which asks Redis, ends PhaseUnavailable and PhaseRefused.
+// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. It ends neither
+// PhaseUnavailable nor PhaseRefused: Run does, which asks Redis.
 func (k *Keeper) miss(reason string) {
 	k.update(func() {
 		k.found.misses++
@@ -449,10 +468,13 @@ func (k *Keeper) fail(ctx context.Context, err error) error {
 	return err
 }
 
-// refusesWrites reports whether a server has answered that it takes no write: it is full, it cannot write its
-// own file, or a right is missing.
+// writeRefusals begin the answers of a server that takes no write: it is full, cannot write its own file, has
+// too few replicas (min-replicas-to-write) or is one itself, or a right is missing.
+var writeRefusals = []string{"OOM ", "MISCONF ", "NOPERM ", "NOREPLICAS ", "READONLY "}
+
+// refusesWrites reports whether a server has answered that it takes no write.
 func refusesWrites(err error) bool {
-	return slices.ContainsFunc([]string{"OOM ", "MISCONF ", "NOPERM "}, func(prefix string) bool {
+	return errors.Is(err, errReplica) || slices.ContainsFunc(writeRefusals, func(prefix string) bool {
 		return redis.HasErrorPrefix(err, prefix)
 	})
 }

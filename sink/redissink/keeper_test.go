@@ -240,33 +240,75 @@ func TestKeeperWhileRedisIsUnavailable(t *testing.T) {
 	})
 }
 
-// A full server answers reads. It must not look repaired for a moment with every attempt, because an alert
-// on the phase would then start over.
+// A server that refuses writes answers reads. It must not look repaired for a moment with every attempt, because
+// an alert on the phase would then start over. That also holds where the small write of a check succeeds: just
+// below maxmemory, or on another node of a cluster.
 //
 // guard: redis: a server that refuses writes stays refused
-func TestKeeperWhileRedisIsFull(t *testing.T) {
+func TestKeeperWhileRedisRefusesWrites(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		writes []string
+	}{
+		"full":                      {"OOM command not allowed when used memory > 'maxmemory'.", []string{"SET", "SETNX", "EVAL", "EVALSHA"}},
+		"full for more than a name": {"OOM command not allowed when used memory > 'maxmemory'.", []string{"EVAL", "EVALSHA"}},
+		"no disk":                   {"MISCONF Redis is configured to save RDB snapshots", []string{"SET", "SETNX", "EVAL", "EVALSHA"}},
+		"too few replicas":          {"NOREPLICAS Not enough good replicas to write.", []string{"SET", "SETNX", "EVAL", "EVALSHA"}},
+		"a replica":                 {"READONLY You can't write against a read only replica.", []string{"SET", "SETNX", "EVAL", "EVALSHA"}},
+		"a right":                   {"NOPERM this user has no permissions", []string{"EVAL", "EVALSHA"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keep(t, func(t *testing.T, k *kept) {
+				k.pitch(t.Context(), 1, 1)
+				k.after(time.Second)
+				allow := k.refuse(c.answer, c.writes...)
+				k.pitch(t.Context(), 1, 2)
+				k.after(time.Minute)
+				if s := k.State(); !strings.Contains(s.Reason, c.answer) || s.Phase != PhaseRefused || time.Since(s.Since) < time.Minute {
+					t.Errorf("state: %+v", s)
+				}
+				allow()
+				k.after(5 * time.Second)
+				k.well(t)
+				k.isWhole(t)
+			})
+		})
+	}
+}
+
+// A push during the sweep that ends the refusal is skipped, and Redis must have it all the same.
+//
+// guard: redis: pushes that were skipped during a sweep are swept
+func TestKeeperSkipsAPushDuringTheSweepAfterARefusal(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
-		var isFull atomic.Bool
-		isFull.Store(true)
-		k.server.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
-			isWrite := slices.Contains([]string{"SET", "SETNX", "EVAL", "EVALSHA"}, strings.ToUpper(cmd))
-			if isFull.Load() && isWrite {
-				c.WriteError("OOM command not allowed when used memory > 'maxmemory'.")
-			}
-			return isFull.Load() && isWrite
-		})
+		allow := k.refuse("OOM command not allowed", "SET", "SETNX", "EVAL", "EVALSHA")
 		k.pitch(t.Context(), 1, 2)
-		k.expect(t, 0, "push failed", "refused")
-		k.expect(t, time.Minute)
-		if s := k.State(); !strings.Contains(s.Reason, "OOM ") || time.Since(s.Since) < time.Minute {
-			t.Errorf("state: %+v", s)
-		}
-		isFull.Store(false)
-		k.expect(t, 3*time.Second, "mending", "swept", "ok")
+		k.expect(t, 10*time.Second, "push failed", "refused")
+		reached, letGo := k.truth.hold("PlayerSnapshots") // Postgres has said which batters there are
+		allow()
+		<-reached
+		k.pitch(t.Context(), 2, 3)
+		k.expect(t, 0, "skipped")
+		letGo()
+		k.expect(t, 5*time.Second, "swept", "mending", "swept", "ok")
 		k.well(t)
+		k.isWhole(t)
 	})
+}
+
+// refuse has the server answer some commands with an error, until allow is called.
+func (k *kept) refuse(answer string, commands ...string) (allow func()) {
+	var isOver atomic.Bool
+	k.server.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+		isRefused := !isOver.Load() && slices.Contains(commands, strings.ToUpper(cmd))
+		if isRefused {
+			c.WriteError(answer)
+		}
+		return isRefused
+	})
+	return func() { isOver.Store(true) }
 }
 
 func TestKeeperStartsWithoutRedis(t *testing.T) {
