@@ -391,8 +391,8 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 	b.addFaults(isEffect)
 }
 
-// isGap reports whether a fault of a processor is that records are gone. A gap holds the stream as the breaker
-// does: both wait for a person.
+// isGap reports whether a fault of a processor is that records are gone. A gap holds the stream as the
+// breaker does: both wait for a person.
 func isGap(fault string) bool { return strings.HasPrefix(fault, "gap:") }
 
 // isEffect reports whether a fault of a processor says only that a partition does not move, and not why.

@@ -100,9 +100,9 @@ const (
 	PhaseRepairing Phase = "mending"
 	// PhaseUnavailable means that Redis does not answer, or with errors. Pushes are skipped.
 	PhaseUnavailable Phase = "away"
-	// PhaseRefused means that Redis answers, but must not be written to (*RefusedError) or takes no writes: its
-	// memory or disk is full, a right is missing, it is a replica or has too few. Pushes are skipped. It ends
-	// after a sweep, because a single write says little: it reaches one node of a cluster, and is small.
+	// PhaseRefused means that Redis answers, but must not be written to (*RefusedError) or takes no writes. Its
+	// memory or disk is full, a right is missing, or it is a replica or has too few. Pushes are skipped. It
+	// ends after a sweep, because a single write says little: it reaches one node of a cluster, and is small.
 	PhaseRefused Phase = "refused"
 )
 
@@ -439,8 +439,8 @@ var (
 	errForeign = errors.New("redis: a key of ours had another type, and was removed")
 )
 
-// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. It ends neither
-// PhaseUnavailable nor PhaseRefused: Run does, which asks Redis.
+// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. It ends
+// neither PhaseUnavailable nor PhaseRefused: Run does, which asks Redis.
 func (k *Keeper) miss(reason string) {
 	k.update(func() {
 		k.found.misses++
@@ -468,7 +468,7 @@ func (k *Keeper) fail(ctx context.Context, err error) error {
 	return err
 }
 
-// writeRefusals begin the answers of a server that takes no write: it is full, cannot write its own file, has
+// writeRefusals begin the answers of a server that takes no write. It is full, cannot write its own file, has
 // too few replicas (min-replicas-to-write) or is one itself, or a right is missing.
 var writeRefusals = []string{"OOM ", "MISCONF ", "NOPERM ", "NOREPLICAS ", "READONLY "}
 

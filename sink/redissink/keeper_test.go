@@ -240,9 +240,9 @@ func TestKeeperWhileRedisIsUnavailable(t *testing.T) {
 	})
 }
 
-// A server that refuses writes answers reads. It must not look repaired for a moment with every attempt, because
-// an alert on the phase would then start over. That also holds where the small write of a check succeeds: just
-// below maxmemory, or on another node of a cluster.
+// A server that refuses writes answers reads. It must not look repaired for a moment with every attempt,
+// because an alert on the phase would then start over. That also holds where the small write of a check
+// succeeds: just below maxmemory, or on another node of a cluster.
 //
 // guard: redis: a server that refuses writes stays refused
 func TestKeeperWhileRedisRefusesWrites(t *testing.T) {
@@ -264,7 +264,8 @@ func TestKeeperWhileRedisRefusesWrites(t *testing.T) {
 				allow := k.refuse(c.answer, c.writes...)
 				k.pitch(t.Context(), 1, 2)
 				k.after(time.Minute)
-				if s := k.State(); !strings.Contains(s.Reason, c.answer) || s.Phase != PhaseRefused || time.Since(s.Since) < time.Minute {
+				s := k.State()
+				if !strings.Contains(s.Reason, c.answer) || s.Phase != PhaseRefused || time.Since(s.Since) < time.Minute {
 					t.Errorf("state: %+v", s)
 				}
 				allow()
