@@ -298,6 +298,13 @@ func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcom
 	return out, err
 }
 
+func (m workerStore) Changed(ctx context.Context, rows []schemas.Published) ([]schemas.Published, error) {
+	if ctx.Err() != nil { // as Postgres does
+		return nil, ctx.Err()
+	}
+	return m.Store.Changed(ctx, rows)
+}
+
 // wait returns at the end of an attempt, which the worker reports in the meantime.
 func (m workerStore) wait(attempt context.Context) {
 	m.w.waiting.Store(true)

@@ -140,11 +140,8 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
-	// guard: an unavailable store holds no transaction open at the commit | earlyLimit -> time.Hour
-	asking, stop := context.WithTimeoutCause(ctx, earlyLimit, errEarlyTooLong)
-	defer stop()
 	if d.failed == nil {
-		d.failed = t.publisher.send(ending, asking, t.kafka.Client(), d.deadLetters, d.rows)
+		d.failed = t.publisher.send(ending, ctx, t.kafka.Client(), d.deadLetters, d.rows)
 	}
 	began := t.cfg.Now()
 	// true tries to commit, false aborts.
@@ -155,7 +152,7 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 		t.cfg.produceFault.refused(t.cfg, err)
 		return false, err
 	}
-	if d.failed != nil && ctx.Err() == nil && errors.Is(context.Cause(asking), errEarlyTooLong) {
+	if ctx.Err() == nil && errors.Is(d.failed, errEarlyTooLong) {
 		return false, errEarlyTooLong // the store's fault, of which its condition tells
 	}
 	if d.failed != nil && ctx.Err() == nil {

@@ -185,14 +185,18 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 		}
 		at.next, at.stored = next, max(at.stored, next)
 		if !at.isBehind() {
-			at.rewind, at.polled = at.floor, -1
-			floor := map[int32]kgo.EpochOffset{id: {Epoch: at.floorEpoch, Offset: at.floor}}
-			p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
-			if p.source != nil {
-				p.source.seek(id, at.floor)
-			}
+			p.readFrom(id, at, kgo.EpochOffset{Epoch: at.floorEpoch, Offset: at.floor})
 		}
 	})
+}
+
+// readFrom has the client read a partition from this offset on, now and after an abort. mu is held.
+func (p *partitions) readFrom(id int32, at *partition, from kgo.EpochOffset) {
+	at.rewind, at.polled = from.Offset, -1
+	p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: {id: from}})
+	if p.source != nil {
+		p.source.seek(id, from.Offset)
+	}
 }
 
 // polled notes a poll. A placeholder of a packed batch may begin before the offset from which the client
@@ -215,13 +219,19 @@ func (p *partitions) polled(f kgo.FetchTopicPartition) {
 	})
 }
 
-// rewound notes that the client goes back to where each partition is committed.
+// rewound notes that the client has gone back to where each partition is committed. One that is refilled goes
+// on where the store is: the client knows only where the refill began, and a refill that started over after
+// each abort might never end.
 func (p *partitions) rewound() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, at := range p.byID {
+	for id, at := range p.byID {
 		// guard: what was dropped is loaded again from packed batches, too
 		at.polled = -1
+		// guard: a refill does not start over after an abort | at.isBehind() -> false
+		if at.isBehind() && at.next != at.rewind {
+			p.readFrom(id, at, kgo.EpochOffset{Epoch: -1, Offset: at.next})
+		}
 	}
 }
 

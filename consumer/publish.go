@@ -56,7 +56,8 @@ func (p *publisher) send(
 			"limit", p.cfg.DeadLetterMaxBytes)
 	}
 	if err == nil {
-		err = cmp.Or(p.sendRows(ctx, owned, client, rows, failed.note), failed.get())
+		err = p.sendRows(ctx, owned, client, rows, failed.note)
+		err = cmp.Or(failed.get(), err)
 	}
 	return err
 }
@@ -115,7 +116,8 @@ func isTooLarge(err error) bool {
 // one.
 //
 // onSent gets each record's failure, from the client's goroutine. sendRows returns only failures of the flush
-// and of the store, so the caller must check both.
+// and of the store, so the caller must check both. It returns errEarlyTooLong when the store did not answer
+// in time.
 func (p *publisher) sendRows(
 	ctx, owned context.Context, client *kgo.Client, rows []schemas.Published, onSent func(*kgo.Record, error),
 ) error {
@@ -137,21 +139,28 @@ func (p *publisher) sendRows(
 			return nil // nil for every row: this processor has no rows topic
 		}
 		var err error
-		rows, err = retry(owned, p.cfg, "postgres", func() ([]schemas.Published, error) {
-			attempt, cancel := context.WithTimeoutCause(owned, storeTimeout, errNoAnswer)
-			defer cancel()
-			// guard: what was published and changed since is published again | instead _, err := p.store.Changed(attempt, rows); return nil, err
-			op := p.trace.begin("compare")
-			changed, err := p.store.Changed(attempt, rows)
-			p.trace.compared(op, changed, err)
-			return changed, err
-		})
-		if err != nil {
+		if rows, err = p.changed(owned, rows); err != nil {
 			return err
 		}
 		p.trace.send(rows)
 	}
 	return nil
+}
+
+// changed asks the store which of these pitches have changed since, for earlyLimit at most, because the
+// transaction with their rows is open. Then it returns errEarlyTooLong. The time of the flush before it does
+// not count, because it is Kafka's: an abort for it would send the same rows as slowly again.
+func (p *publisher) changed(owned context.Context, rows []schemas.Published) ([]schemas.Published, error) {
+	// guard: an unavailable store holds no transaction open at the commit | earlyLimit -> time.Hour
+	asking, stop := context.WithTimeoutCause(owned, earlyLimit, errEarlyTooLong)
+	defer stop()
+	return retry(asking, p.cfg, "postgres", func() ([]schemas.Published, error) {
+		// guard: what was published and changed since is published again | instead _, err := p.store.Changed(asking, rows); return nil, err
+		op := p.trace.begin("compare")
+		changed, err := p.store.Changed(asking, rows)
+		p.trace.compared(op, changed, err)
+		return changed, err
+	})
 }
 
 // packer sends records so that no batch of them is larger, uncompressed, than its topic accepts. A larger

@@ -66,8 +66,8 @@ func (r *refiller) run(ctx context.Context) error {
 	return nil
 }
 
-// process applies one poll. After an error that the session survives, the client reads the whole refill
-// again, because it knows only where that began; the position in the store stays.
+// process applies one poll. After an error that the session survives, the client reads on from the position
+// in the store (partitions.rewound).
 func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetches) error {
 	work, done := r.session.begin(ctx)
 	defer done()
@@ -131,6 +131,10 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		rows[row.PitchID] = row
 	}
 	if err := r.republish(ctx, sortedRows(rows)); err != nil {
+		// guard: a refill whose rows the store compares too slowly takes fewer records | errors.Is(err, errEarlyTooLong) -> false
+		if errors.Is(err, errEarlyTooLong) {
+			r.cfg.batchSize.shrink(plan.counts.Records)
+		}
 		return summary, err
 	}
 	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{advance}); err != nil {
@@ -200,12 +204,10 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 	if err := r.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("kafka: begin: %w", err)
 	}
-	asking, stop := context.WithTimeoutCause(ctx, earlyLimit, errEarlyTooLong)
-	defer stop()
 	var failed firstError
 	r.session.trace.send(rows)
-	err := r.session.publisher.sendRows(ctx, asking, r.client, rows, failed.note)
-	return r.end(ctx, cmp.Or(err, failed.get()))
+	err := r.session.publisher.sendRows(ctx, ctx, r.client, rows, failed.note)
+	return r.end(ctx, cmp.Or(failed.get(), err))
 }
 
 // end commits the transaction, or aborts it after an error of sending, which it returns.
