@@ -38,7 +38,8 @@ at-bat count from their pitch on. A corrected feed sends the pitches whose names
 
 It may be repeated, killed and started on another machine: what Postgres or the topic knows already is not sent again, and a
 second run for a game takes over from the first. The revision of a record is the time code of the feed, so an older feed never
-undoes a newer one. The names of --file count over all that were known, until a newer feed says otherwise.
+undoes a newer one. The names of --file count over all that were known, until a newer feed says otherwise. A feed of a game that
+has ended is not newer. Names replace all names of a pitch: a column that the file lacks is cleared.
 
   pitchstream identify --feed https://statsapi.mlb.com/api/v1.1/game/745804/feed/live --follow
   pitchstream identify --feed 745804.json --dry-run
