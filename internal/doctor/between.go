@@ -73,10 +73,14 @@ func (x *exam) compare() *list {
 		if most == 0 {
 			most, of = m.here, "the machine's memory"
 		}
+		inUse := size(m.used) + " are in use"
+		// guard: doctor: a need that nobody asked Postgres for is not named | need > 0 -> true
+		if need > 0 {
+			inUse += ", the batters of Postgres need about " + size(share)
+		}
 		l.check(most > 0 && max(m.used, share) > most/10*9, Finding{
 			"redis.maxmemory", Error,
-			fmt.Sprintf("%s are in use, the batters of Postgres need about %s, and %s is %s",
-				size(m.used), size(share), of, size(most)),
+			fmt.Sprintf("%s, and %s is %s", inUse, of, size(most)),
 			"a full server refuses every write (OOM), and the API answers from Postgres",
 			fmt.Sprintf("CONFIG SET maxmemory %d%s, on a machine that has as much", 2*max(m.used, share), rewrite),
 		})

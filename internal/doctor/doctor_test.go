@@ -83,6 +83,15 @@ func TestMemoryIsComparedWithTheNeedOfPostgres(t *testing.T) {
 	}
 }
 
+// guard: doctor: a need that nobody asked Postgres for is not named
+func TestANeedThatNobodyAskedForIsNotNamed(t *testing.T) {
+	x := &exam{}
+	x.seen.memory = []memorySeen{{used: 950e6, most: 1e9}}
+	require.NotContains(t, x.compare().found[0].Seen, "need")
+	x.seen.games = 1000
+	require.Contains(t, x.compare().found[0].Seen, "the batters of Postgres need about")
+}
+
 func TestClocksMayDifferByTwoSeconds(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for ahead, want := range map[time.Duration]Severity{
