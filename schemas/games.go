@@ -13,6 +13,8 @@ type GameFacts struct {
 	// Status is what the file says of it, as Final, Scheduled, Postponed or Cancelled.
 	Status Text   `json:"status,omitempty"`
 	AsOf   TimeMS `json:"-"` // an older fact changes nothing
+	// FactsAsOf has the times of the facts that are older than AsOf, by column; nil: none is.
+	FactsAsOf map[string]TimeMS `json:"-"`
 	// IsDue reports whether pitches of it should be there: it was not called off, and has begun. Only the
 	// schedule of the store has it.
 	IsDue bool `json:"-"`

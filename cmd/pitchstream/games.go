@@ -34,8 +34,8 @@ objects these members; game_pk alone is required:
   745804,2024-09-28,Fenway Park,Boston Red Sox,Tampa Bay Rays,111,139,2024-09-28T20:10:00Z,Final
 
 The facts of a game have the time of their file: the time code of a game feed, or the moment when any other file is loaded. A newer
-file replaces the facts that it has and leaves the others. One that is older than the last one loaded changes nothing, so load feeds
-before other files. Loading a file again changes nothing. All files are read before anything is written. The targets beside live get
+file replaces the facts that it has and leaves the others. Each fact has a time of its own: an older file replaces none of the newer
+ones, and adds those that the game lacks. So files may come in any order, also within one file. Loading a feed again changes nothing. All files are read before anything is written. The targets beside live get
 the facts too. A file may have 64 MiB and 200,000 games.
 
 Exit status: 0 well; 1 a file or the database is wrong; 2 wrong usage.`

@@ -18,6 +18,7 @@ import (
 // Pitches have dates of four days, among them none; the file says which day their games were on.
 // guard: games: one that was called off is not missing
 // guard: games: older facts change nothing
+// guard: games: times that an older build left do not count
 // guard: games: what a file says of a game counts
 // guard: games: pitches without a date are of their game's day
 func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
@@ -80,23 +81,42 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.EqualValues(t, "2024-07-04", game.Game.GameDate, "what the feed lacks stays")
 	require.Zero(t, load(schedule).Changed, "older than the feed, or the same")
 
-	whole := func(at, venue, home string) string {
-		path := filepath.Join(dir, "whole"+at)
-		text := `{"gamePk":997,"metaData":{"timeStamp":"` + at + `"},"gameData":{"venue":{"name":"` + venue + `"},"teams":{"home":{"name":"` + home + `"}}}}`
+	whole := func(pk, at, venue, home string) string {
+		path := filepath.Join(dir, "whole"+pk+at)
+		text := `{"gamePk":` + pk + `,"metaData":{"timeStamp":"` + at + `"},"gameData":{"venue":{"name":"` + venue + `"},"teams":{"home":{"name":"` + home + `"}}}}`
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	load(whole("20240704_230000", "", "The Newest"))
-	load(whole("20240704_210000", "An Old Park", "An Old Team"))
-	load(whole("20240704_220000", "A Newer Park", ""))
-	r = load(whole("20240704_200000", "The Oldest Park", "The Oldest Team"))
+	load(whole("997", "20240704_230000", "", "The Newest"))
+	load(whole("997", "20240704_210000", "An Old Park", "An Old Team"))
+	load(whole("997", "20240704_220000", "A Newer Park", ""))
+	r = load(whole("997", "20240704_200000", "The Oldest Park", "The Oldest Team"))
 	require.Equal(t, []int64{1, 0, 1}, []int64{r.Games, r.Changed, r.Older})
 	conn, err := pgx.Connect(t.Context(), l.url)
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	var venue, home string
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT venue, home_team FROM pitchstream.games WHERE game_pk = '997'`).Scan(&venue, &home))
-	require.Equal(t, []string{"A Newer Park", "The Newest"}, []string{venue, home}, "each fact is the newest that a file has")
+	facts := func(pk string) []string {
+		t.Helper()
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT venue, home_team FROM pitchstream.games WHERE game_pk = $1`, pk).Scan(&venue, &home))
+		return []string{venue, home}
+	}
+	require.Equal(t, []string{"A Newer Park", "The Newest"}, facts("997"), "each fact is the newest that a file has")
+
+	first, err := os.ReadFile(whole("996", "20240704_010000", "Of One", "One"))
+	require.NoError(t, err)
+	third, err := os.ReadFile(whole("996", "20240704_030000", "", "Three"))
+	require.NoError(t, err)
+	both := filepath.Join(dir, "both")
+	require.NoError(t, os.WriteFile(both, append(first, third...), 0o600))
+	load(both)
+	load(whole("996", "20240704_020000", "Of Two", "Two"))
+	require.Equal(t, []string{"Of Two", "Three"}, facts("996"), "a fact in a file has the time of its own feed")
+	// What a build from before migration 0034 does with a newer file: it leaves the times of facts.
+	_, err = conn.Exec(t.Context(), `UPDATE pitchstream.games SET venue = 'Of Nine', as_of = '2024-07-04T09:00:00Z' WHERE game_pk = '996'`)
+	require.NoError(t, err)
+	load(whole("996", "20240704_050000", "Of Five", "Five"))
+	require.Equal(t, []string{"Of Nine", "Three"}, facts("996"))
 
 	status, out, errs := runCLI(t, "games", "missing", url)
 	require.Equal(t, exitFailed, status, errs)

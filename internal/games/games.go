@@ -7,8 +7,9 @@
 //
 // The facts are stored apart from the pitches: a game may be known before its first pitch. Those of a feed
 // have the time of its time code, those of any other file the time when it is loaded. Within one file
-// a fact that the newest record of a game lacks is taken from an older one. Each stored fact has its time, so
-// that files may come in any order: an older fact replaces none, and is taken where the game lacks it.
+// a fact that the newest record of a game lacks is taken from an older one, with its time. Each stored fact
+// has its time, so that files and records may come in any order: an older fact replaces none, and is taken
+// where the game lacks it.
 package games
 
 import (

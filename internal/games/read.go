@@ -97,17 +97,54 @@ func (l *list) add(g schemas.GameFacts) error {
 	if !known && len(l.games) == maxGames {
 		return fmt.Errorf("more than %d games: split the file", maxGames)
 	}
-	if known && was.AsOf > g.AsOf {
-		was, g = g, was
+	if known {
+		g = merge(was, g)
 	}
-	l.games[g.GamePK] = schemas.GameFacts{
-		GamePK: g.GamePK, AsOf: g.AsOf,
-		GameDate: cmp.Or(g.GameDate, was.GameDate), Venue: cmp.Or(g.Venue, was.Venue),
-		HomeTeam: cmp.Or(g.HomeTeam, was.HomeTeam), AwayTeam: cmp.Or(g.AwayTeam, was.AwayTeam),
-		HomeTeamID: cmp.Or(g.HomeTeamID, was.HomeTeamID), AwayTeamID: cmp.Or(g.AwayTeamID, was.AwayTeamID),
-		StartsAt: cmp.Or(g.StartsAt, was.StartsAt), Status: cmp.Or(g.Status, was.Status),
-	}
+	l.games[g.GamePK] = g
 	return nil
+}
+
+// merge returns a game with the facts of another record of it, whose facts are all of one time. Each fact
+// keeps its time, because another file may have one between them.
+func merge(was, g schemas.GameFacts) schemas.GameFacts {
+	m := merged{is: was, g: g, wasAsOf: was.AsOf, wasOf: was.FactsAsOf, times: map[string]schemas.TimeMS{}}
+	m.is.AsOf = max(was.AsOf, g.AsOf)
+	pick(&m, "game_date", &m.is.GameDate, g.GameDate)
+	pick(&m, "venue", &m.is.Venue, g.Venue)
+	pick(&m, "home_team", &m.is.HomeTeam, g.HomeTeam)
+	pick(&m, "away_team", &m.is.AwayTeam, g.AwayTeam)
+	pick(&m, "home_team_id", &m.is.HomeTeamID, g.HomeTeamID)
+	pick(&m, "away_team_id", &m.is.AwayTeamID, g.AwayTeamID)
+	pick(&m, "starts_at", &m.is.StartsAt, g.StartsAt)
+	pick(&m, "status", &m.is.Status, g.Status)
+	if m.is.FactsAsOf = nil; len(m.times) > 0 {
+		m.is.FactsAsOf = m.times
+	}
+	return m.is
+}
+
+// merged is a game to which the facts of another record of it are added.
+type merged struct {
+	is, g   schemas.GameFacts
+	wasAsOf schemas.TimeMS
+	wasOf   map[string]schemas.TimeMS
+	times   map[string]schemas.TimeMS // of the facts that are older than the game
+}
+
+// pick takes a fact into a game unless it is missing or older than the one that is there, and notes its time.
+func pick[T comparable](m *merged, name string, is *T, other T) {
+	var missing T
+	at, isOlder := m.wasOf[name]
+	if !isOlder {
+		at = m.wasAsOf
+	}
+	if other != missing && (*is == missing || at <= m.g.AsOf) {
+		*is, at = other, m.g.AsOf
+	}
+	// guard: games: within a file each fact keeps its time | *is != missing && at != m.is.AsOf -> false
+	if *is != missing && at != m.is.AsOf {
+		m.times[name] = at
+	}
 }
 
 func (l *list) csv(ctx context.Context, in io.Reader) error {

@@ -71,6 +71,28 @@ func TestOfTwoFactsTheLaterCountsAndAMissingOneLeavesTheOther(t *testing.T) {
 	require.EqualValues(t, "Fenway Park", read(t, late+early)[0].Venue, "the time code decides, not the order")
 }
 
+// guard: games: within a file each fact keeps its time
+func TestWithinAFileEachFactKeepsItsTime(t *testing.T) {
+	feed := func(hour, data string) string {
+		return `{"gamePk":1,"metaData":{"timeStamp":"20240928_` + hour + `0000"},"gameData":{` + data + `}}`
+	}
+	at := func(hour int) schemas.TimeMS {
+		return schemas.TimeMS(time.Date(2024, 9, 28, hour, 0, 0, 0, time.UTC).UnixMilli())
+	}
+	parks := []string{
+		feed("20", `"venue":{"name":"Oldest"},"status":{"detailedState":"Scheduled"}`),
+		feed("21", `"venue":{"name":"Older"},"teams":{"home":{"name":"Home"}}`),
+		feed("23", `"status":{"detailedState":"Final"}`),
+	}
+	want := []schemas.GameFacts{{
+		GamePK: "1", Venue: "Older", HomeTeam: "Home", Status: "Final", AsOf: at(23),
+		FactsAsOf: map[string]schemas.TimeMS{"venue": at(21), "home_team": at(21)},
+	}}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		require.Equal(t, want, read(t, parks[order[0]]+parks[order[1]]+parks[order[2]]), order)
+	}
+}
+
 // guard: games: the number of games is bounded
 func TestAFileOfGamesThatIsWrongIsRefused(t *testing.T) {
 	defer func(bytes int64, n int) { maxFileBytes, maxGames = bytes, n }(maxFileBytes, maxGames)

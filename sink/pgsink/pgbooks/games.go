@@ -2,6 +2,7 @@ package pgbooks
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -31,6 +32,14 @@ func (b Games) Set(
 			starts[i] = &at
 		}
 	}
+	times := make([]string, n)
+	for i, g := range games {
+		b, err := json.Marshal(g.FactsAsOf)
+		if err != nil {
+			return 0, 0, err
+		}
+		times[i] = string(b)
+	}
 	texts := func(of func(schemas.GameFacts) schemas.Text) []string {
 		return schemas.Map(games, func(g schemas.GameFacts) string { return string(of(g)) })
 	}
@@ -42,7 +51,8 @@ func (b Games) Set(
 		texts(func(g schemas.GameFacts) schemas.Text { return g.HomeTeam }),
 		texts(func(g schemas.GameFacts) schemas.Text { return g.AwayTeam }), ids[0], ids[1], starts,
 		schemas.Map(games, func(g schemas.GameFacts) int64 { return int64(g.AsOf) }), source,
-		texts(func(g schemas.GameFacts) schemas.Text { return g.Status }))
+		texts(func(g schemas.GameFacts) schemas.Text { return g.Status }),
+		times)
 	return changed, int64(n) - taken, pg.Wrap("games", err)
 }
 
@@ -58,28 +68,34 @@ func ofEach(separator, text string) string {
 	}), separator)
 }
 
-// storedAsOf is of when the stored fact is. isNewer says whether the file's fact replaces it.
+// storedAsOf returns the time of the stored fact. An older build writes a fact and as_of, and leaves
+// facts_as_of. So facts_as_of has as_of as well, and all its times count only while that is the row's.
+// givenAsOf returns the time of the file's fact. isNewer says whether that replaces the stored one.
 const (
-	storedAsOf = `coalesce((games.facts_as_of->>'{fact}')::timestamptz, games.as_of)`
-	// guard: games: older facts change nothing | <= excluded.as_of)) -> IS NOT NULL))
-	isNewer = `(excluded.{fact} IS NOT NULL AND (games.{fact} IS NULL OR ` + storedAsOf + ` <= excluded.as_of))`
+	// guard: games: times that an older build left do not count | = games.as_of -> IS NOT NULL
+	storedAsOf = `coalesce(CASE WHEN (games.facts_as_of->>'as_of')::timestamptz = games.as_of
+		THEN (games.facts_as_of->>'{fact}')::timestamptz END, games.as_of)`
+	givenAsOf = `(excluded.facts_as_of->>'{fact}')::timestamptz`
+	// guard: games: older facts change nothing | <= ` + givenAsOf + ` -> IS NOT NULL
+	isNewer = `(excluded.{fact} IS NOT NULL AND (games.{fact} IS NULL OR ` + storedAsOf + ` <= ` + givenAsOf + `))`
 )
 
 var sqlSetGames = `
 	WITH done AS (
 		INSERT INTO {schema}.games (game_pk, ` + ofEach(", ", `{fact}`) + `, as_of, source, facts_as_of)
 		SELECT pk, ` + ofEach(", ", `{fact}`) + `, as_of, $10,
-			jsonb_strip_nulls(jsonb_build_object(` + ofEach(", ", `'{fact}', CASE WHEN {fact} IS NOT NULL THEN as_of END`) + `))
+			jsonb_strip_nulls(jsonb_build_object('as_of', as_of, ` + ofEach(", ",
+	`'{fact}', CASE WHEN {fact} IS NOT NULL THEN coalesce((times->>'{fact}')::timestamptz, as_of) END`) + `))
 		FROM (SELECT pk, nullif(day, '')::date AS game_date, nullif(place, '') AS venue, nullif(home, '') AS home_team,
 				nullif(away, '') AS away_team, home_team_id, away_team_id, to_timestamp(starts / 1000.0) AS starts_at,
-				to_timestamp(made / 1000.0) AS as_of, nullif(said, '') AS status
-			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $11::text[])
-				AS f(pk, day, place, home, away, home_team_id, away_team_id, starts, made, said)) given
+				to_timestamp(made / 1000.0) AS as_of, nullif(said, '') AS status, times::jsonb AS times
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $11::text[], $12::text[])
+				AS f(pk, day, place, home, away, home_team_id, away_team_id, starts, made, said, times)) given
 		ORDER BY pk -- two loads lock in one order
 		ON CONFLICT (game_pk) DO UPDATE SET
 			` + ofEach(", ", `{fact} = CASE WHEN `+isNewer+` THEN excluded.{fact} ELSE games.{fact} END`) + `,
-			facts_as_of = jsonb_strip_nulls(jsonb_build_object(` + ofEach(", ",
-	`'{fact}', CASE WHEN `+isNewer+` THEN excluded.as_of WHEN games.{fact} IS NOT NULL THEN `+storedAsOf+` END`) + `)),
+			facts_as_of = jsonb_strip_nulls(jsonb_build_object('as_of', greatest(games.as_of, excluded.as_of), ` + ofEach(", ",
+	`'{fact}', CASE WHEN `+isNewer+` THEN `+givenAsOf+` WHEN games.{fact} IS NOT NULL THEN `+storedAsOf+` END`) + `)),
 			as_of = greatest(games.as_of, excluded.as_of),
 			source = CASE WHEN games.as_of <= excluded.as_of THEN excluded.source ELSE games.source END,
 			updated_at = CASE WHEN ` + ofEach(" OR ", isNewer+` AND games.{fact} IS DISTINCT FROM excluded.{fact}`) + `
