@@ -52,7 +52,8 @@ Compares each copy with its source, in four parts:
 
 Records that no processor has processed yet are not compared, and are counted as behind; --wait waits for them. Processors
 may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
-longer in the topic (retention) is counted as not checkable. Memory: some 200 bytes a pitch for topic, little otherwise.
+longer in the topic (retention) is counted as not checkable. Partitions that a gap holds are named (held), and so says the last line,
+but they do not change the exit status. Memory: some 200 bytes a pitch for topic, little otherwise.
 
 --repair repairs, in this order, and changes nothing else:
   topic        missing, older and changed pitches are written again from the topic. Positions do not move. A version in

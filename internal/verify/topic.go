@@ -48,7 +48,8 @@ type TopicReport struct {
 	NotCheckable int64 `json:"not_checkable"`
 	// Moving counts pitches whose stored version is beyond the positions that were compared.
 	Moving int64 `json:"moving"`
-	// Held says of each partition that a gap holds why. Its records wait until a person accepts the gap.
+	// Held says of each partition that a gap holds why. Its records wait until a person accepts the gap. A gap
+	// that was accepted stays until the first batch is read.
 	Held []string `json:"held,omitempty"`
 	// RowsNotSent counts the pitches that a repair has written and not sent to the rows topic. A replay of the
 	// records from RowsNotSentSince on sends them, and is therefore left to do.
@@ -229,16 +230,24 @@ func (c *comparison) currentID(ctx context.Context) (string, error) {
 	return kafkaread.DescribedID(topics[c.kafka.Raw].ID), nil
 }
 
-// ofCurrent returns a stored position as one of the topic as it is now, and why a gap holds its partition.
-// A topic that was created anew has other records at the same offsets: nothing of it is processed, and all
-// stored versions are of the former one.
-func (c *comparison) ofCurrent(p schemas.Position) (now schemas.Position, held string) {
+// ofCurrent returns a stored position as one of the topic as it is now, which begins at first, and why a gap
+// holds its partition. A topic that was created anew has other records at the same offsets: nothing of it is
+// processed, and all stored versions are of the former one. No position has the gap that retention leaves.
+func (c *comparison) ofCurrent(p schemas.Position, first int64) (now schemas.Position, held string) {
 	// guard: verify: a topic that was created anew is not taken for the former one | p.TopicID != c.topicID -> false
 	if p.TopicID != "" && c.topicID != "" && p.TopicID != c.topicID {
 		p.FormerNextOffset, p.NextOffset = max(p.FormerNextOffset, p.NextOffset), 0
-		p.Gap = cmp.Or(p.Gap, "the topic was created anew, and no processor has accepted that")
+		return p, cmp.Or(p.Gap, "the topic was created anew, and no processor has accepted that")
 	}
-	return p, p.Gap
+	// guard: verify: a partition whose next records are deleted is held | p.NextOffset < first -> false
+	if c.kafka.Archive == "" && p.NextOffset < first {
+		return p, cmp.Or(p.Gap,
+			fmt.Sprintf("the next record to apply is offset %d, but the topic begins at %d", p.NextOffset, first))
+	}
+	if p.Gap != "" {
+		return p, p.Gap + " (held, or accepted and not read yet)"
+	}
+	return p, ""
 }
 
 // processed returns the parts of the topic that the store has processed. Its bounds are those that a method
@@ -259,7 +268,7 @@ func (c *comparison) processed(
 	c.report.Held = nil
 	for _, p := range positions {
 		if p.Topic == c.kafka.Raw {
-			p, held := c.ofCurrent(p)
+			p, held := c.ofCurrent(p, spans[p.Partition].From)
 			if held != "" {
 				c.report.Held = append(c.report.Held, fmt.Sprintf("%s/%d: %s", p.Topic, p.Partition, held))
 			}

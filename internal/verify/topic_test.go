@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -167,6 +169,39 @@ func TestATopicThatWasCreatedAnewIsHeld(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, Print(&out, Report{Topic: &r}, PrintOptions{}))
 	require.Contains(t, out.String(), "no difference in what can be compared; 1 partition is held by a gap")
+}
+
+// Retention may delete records before they are read: no position has that gap. One of a log that was cut back
+// is in the position, and stays there while a person has accepted it and no batch was read.
+//
+// guard: verify: a partition whose next records are deleted is held
+func TestAPartitionWithAGapIsHeld(t *testing.T) {
+	kafka, store := played(t)
+	next := store.positions[0].NextOffset
+	for gap, want := range map[string]string{
+		"the topic has become shorter": "raw/0: the topic has become shorter (held, or accepted and not read yet)",
+		"":                             "",
+	} {
+		store.positions[0].Gap = gap
+		r := compare(t, kafka, store, false)
+		require.Equal(t, want, strings.Join(r.Held, "; "))
+		require.Zero(t, r.Behind)
+	}
+	client, err := kgo.NewClient(kafka.Client...)
+	require.NoError(t, err)
+	defer client.Close()
+	before := kadm.Offsets{}
+	before.Add(kadm.Offset{Topic: "raw", At: next - 2})
+	_, err = kadm.NewClient(client).DeleteRecords(t.Context(), before)
+	require.NoError(t, err)
+	require.Empty(t, compare(t, kafka, store, false).Held, "all that was deleted was read")
+	store.positions[0].NextOffset = next - 5
+	r := compare(t, kafka, store, false)
+	require.Equal(t, []string{fmt.Sprintf("raw/0: the next record to apply is offset %d, but the topic begins at %d", next-5, next-2)}, r.Held)
+	require.EqualValues(t, 2, r.Behind)
+	store.positions[0].NextOffset, store.positions[0].Gap = next-2, "the next record to apply is offset 1"
+	require.Equal(t, []string{"raw/0: the next record to apply is offset 1 (held, or accepted and not read yet)"},
+		compare(t, kafka, store, false).Held)
 }
 
 // Each kind of difference is found, and a repair leaves those that the topic cannot decide. It counts the
