@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
@@ -141,4 +143,38 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT game_date::text, home_team FROM pitchstream.dim_game WHERE game_pk = $1`, pk).
 		Scan(&date, &home))
 	require.Equal(t, []string{"2024-07-04", "Boston Red Sox"}, []string{date, home})
+}
+
+// A target that was not migrated keeps the facts neither from live nor from the targets after it.
+func TestATargetThatWasNotMigratedGetsItsFactsLater(t *testing.T) {
+	l := newLake(t)
+	live := pgsink.Config{URL: l.url, Schema: "pitchstream"}
+	targets, err := pgadmin.OpenTargets(live, "pitchstream_serving")
+	require.NoError(t, err)
+	defer targets.Close()
+	require.NoError(t, targets.Ensure(t.Context()))
+	conn, err := pgx.Connect(t.Context(), l.url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	for _, name := range []string{"a", "b"} {
+		cfg := live
+		cfg.Schema = "target_" + name
+		store, err := pgsink.Open(cfg)
+		require.NoError(t, err)
+		_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+		store.Close()
+		require.NoError(t, err)
+		require.NoError(t, targets.Register(t.Context(), schemas.Target{Name: name, Schema: cfg.Schema}))
+	}
+	_, err = conn.Exec(t.Context(), `DELETE FROM target_a.schema_migrations WHERE version = 34`)
+	require.NoError(t, err)
+	file := filepath.Join(writeFiles(t, map[string]string{"x.csv": "game_pk,venue\n1,Fenway Park\n"}), "x.csv")
+	status, _, errs := runCLI(t, "games", "load", file, "--postgres-url="+l.url)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errs, "live has the facts, but not target a")
+	require.Contains(t, errs, "--postgres-schema=target_a, and load again")
+	var n int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM pitchstream.games) +
+		(SELECT count(*) FROM target_b.games) - (SELECT count(*) FROM target_a.games)`).Scan(&n))
+	require.Equal(t, 2, n)
 }

@@ -15,6 +15,7 @@ package games
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // Options say what to load, and where to.
@@ -72,17 +74,35 @@ func Load(ctx context.Context, o Options) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Targets = len(beside)
-	for _, t := range beside { // live is the last, so that its counts mean that all have them
+	if r.Changed, r.Older, err = set(ctx, o.Postgres, o.Files, lists); err != nil {
+		return r, err
+	}
+	var failed []error // a target that was not migrated keeps the facts from no other one
+	for _, t := range beside {
 		cfg := o.Postgres
 		cfg.Schema = t.Schema
-		tables = append(tables, lineage.Table(cfg.URL, cfg.Schema, "games", nil))
-		if _, _, err = set(ctx, cfg, o.Files, lists); err != nil {
-			return r, fmt.Errorf("target %s: %w", t.Name, err)
+		if err := setTarget(ctx, cfg, o.Files, lists); err != nil {
+			failed = append(failed, fmt.Errorf("live has the facts, but not target %s: %w", t.Name, err))
+			continue
 		}
+		r.Targets++
+		tables = append(tables, lineage.Table(cfg.URL, cfg.Schema, "games", nil))
 	}
-	r.Changed, r.Older, err = set(ctx, o.Postgres, o.Files, lists)
-	return r, err
+	return r, errors.Join(failed...)
+}
+
+// setTarget writes the games of each file into the schema of a target.
+func setTarget(ctx context.Context, cfg pgsink.Config, files []string, lists [][]schemas.GameFacts) error {
+	store, err := pgsink.Reach(ctx, cfg)
+	if errors.Is(err, pgread.ErrNotMigrated) {
+		return fmt.Errorf("%w with --postgres-schema=%s, and load again", err, cfg.Schema)
+	}
+	if err != nil {
+		return err
+	}
+	store.Close()
+	_, _, err = set(ctx, cfg, files, lists)
+	return err
 }
 
 // set writes the games of each file into one schema. It returns how many were changed, and how many are older

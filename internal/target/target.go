@@ -291,7 +291,8 @@ func (c *catalog) notReady(
 	case err != nil:
 		return nil, err
 	case unfinished < 0:
-		return nil, fmt.Errorf("schema %s is not that of this build: run `pitchstream migrate`", t.Schema)
+		return nil, fmt.Errorf("schema %s is not that of this build: run `pitchstream migrate --postgres-schema=%s`",
+			t.Schema, t.Schema)
 	case unfinished > 0 && t.Name != config.Live:
 		reasons = append(reasons, "a replay into it has not reached its end")
 	}
