@@ -35,8 +35,8 @@ objects these members; game_pk alone is required:
 
 The facts of a game have the time of their file: the time code of a game feed, or the moment when any other file is loaded. A newer
 file replaces the facts that it has and leaves the others. Each fact has a time of its own: an older file replaces none of the newer
-ones, and adds those that the game lacks. So files may come in any order, also within one file. Loading a feed again changes nothing. All files are read before anything is written. The targets beside live get
-the facts too. A file may have 64 MiB and 200,000 games.
+ones, and adds those that the game lacks. So files may come in any order, also within one file. Loading a feed again changes nothing.
+All files are read before anything is written. The targets beside live get the facts too. A file may have 64 MiB and 200,000 games.
 
 Exit status: 0 well; 1 a file or the database is wrong; 2 wrong usage.`
 }

@@ -103,7 +103,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), `SELECT venue, home_team FROM pitchstream.games WHERE game_pk = $1`, pk).Scan(&venue, &home))
 		return []string{venue, home}
 	}
-	require.Equal(t, []string{"A Newer Park", "The Newest"}, facts("997"), "each fact is the newest that a file has")
+	require.Equal(t, []string{"A Newer Park", "The Newest"}, facts("997"), "each fact is the newest one of a file")
 
 	first, err := os.ReadFile(whole("996", "20240704_010000", "Of One", "One"))
 	require.NoError(t, err)

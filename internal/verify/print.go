@@ -67,8 +67,9 @@ func (o *PrintOptions) lastLine(r Report) string {
 	found := terminal.Counted(int64(r.Differences), "difference")
 	switch {
 	case r.Differences == 0 && r.Topic != nil && len(r.Topic.Held) > 0:
-		return fmt.Sprintf("no difference in what can be compared; %s held by a gap, or it is accepted and not read yet: "+
-			"see /readyz of the processors", terminal.Counted(int64(len(r.Topic.Held)), "partition is", "partitions are"))
+		return fmt.Sprintf("no difference in what can be compared; %s held by a gap, "+
+			"or it is accepted and not read yet: see /readyz of the processors",
+			terminal.Counted(int64(len(r.Topic.Held)), "partition is", "partitions are"))
 	case r.Differences == 0:
 		return "no difference"
 	case r.Left == 0:

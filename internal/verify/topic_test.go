@@ -197,7 +197,8 @@ func TestAPartitionWithAGapIsHeld(t *testing.T) {
 	require.Empty(t, compare(t, kafka, store, false).Held, "all that was deleted was read")
 	store.positions[0].NextOffset = next - 5
 	r := compare(t, kafka, store, false)
-	require.Equal(t, []string{fmt.Sprintf("raw/0: the next record to apply is offset %d, but the topic begins at %d", next-5, next-2)}, r.Held)
+	want := fmt.Sprintf("raw/0: the next record to apply is offset %d, but the topic begins at %d", next-5, next-2)
+	require.Equal(t, []string{want}, r.Held)
 	require.EqualValues(t, 2, r.Behind)
 	store.positions[0].NextOffset, store.positions[0].Gap = next-2, "the next record to apply is offset 1"
 	require.Equal(t, []string{"raw/0: the next record to apply is offset 1 (held, or accepted and not read yet)"},
