@@ -114,7 +114,7 @@ func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
 	load(both)
 	load(whole("996", "20240704_020000", "Of Two", "Two"))
 	require.Equal(t, []string{"Of Two", "Three"}, facts("996"), "a fact in a file has the time of its own feed")
-	// What a build from before migration 0034 does with a newer file: it leaves the times of facts.
+	// A build from before migration 0034 takes a newer file so: it leaves the times of facts.
 	_, err = conn.Exec(t.Context(), `UPDATE pitchstream.games SET venue = 'Of Nine', as_of = '2024-07-04T09:00:00Z' WHERE game_pk = '996'`)
 	require.NoError(t, err)
 	load(whole("996", "20240704_050000", "Of Five", "Five"))
