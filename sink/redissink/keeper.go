@@ -33,6 +33,8 @@ const (
 	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with
 	// many processors that work on the same players, as in a replay.
 	gapDelay = 10 * time.Second
+	// settleDelay is how long after the last call of Behind what it was about has ended.
+	settleDelay = 2 * time.Second
 	// sourceTimeout is the longest that one answer of Postgres may take, as an attempt at the store does.
 	sourceTimeout = 30 * time.Second
 	retryMin      = 100 * time.Millisecond // the first pause after an error; each next one doubles
@@ -68,6 +70,7 @@ type Keeper struct {
 	// compared is the count of Behind that the last sweep for it had found, and comparedAt when that ended.
 	compared   int
 	comparedAt time.Time
+	behindAt   time.Time // the last call of Behind
 	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep
 	// began: the greatest of each partition, by its field in applied.
 	pending map[string]schemas.Position
@@ -218,6 +221,7 @@ func (k *Keeper) Behind() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.found.behind++
+	k.behindAt = time.Now()
 	return true
 }
 
@@ -355,9 +359,14 @@ func (k *Keeper) sweepDue() (due bool, began counts) {
 	since := time.Since(k.swept)
 	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
 	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.found.gaps != k.repaired && since >= gapDelay
-	// A scoring of the past calls Behind each second. A sweep for another reason does not put off the first one.
-	// guard: redis: players whose change no batch pushes are compared at once | time.Since(k.comparedAt) -> since
-	due = due || k.found.behind != k.compared && time.Since(k.comparedAt) >= gapDelay
+	// A scoring of the past calls Behind each second. A sweep for another reason does not put off the first one,
+	// and the last one does not wait for its turn.
+	if k.found.behind != k.compared {
+		// guard: redis: players whose change no batch pushes are compared at once | time.Since(k.comparedAt) -> since
+		due = due || time.Since(k.comparedAt) >= gapDelay
+		// guard: redis: the last players of a scoring are compared soon | >= settleDelay -> < 0
+		due = due || time.Since(k.behindAt) >= settleDelay
+	}
 	if due {
 		// guard: redis: a gap waits for a sweep that succeeds | k.pending = nil -> k.pending, k.repaired = nil, k.found.gaps
 		k.pending = nil

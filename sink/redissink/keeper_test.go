@@ -427,6 +427,7 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 // they are compared at most each gapDelay.
 //
 // guard: redis: players whose change no batch pushes are compared at once
+// guard: redis: the last players of a scoring are compared soon
 func TestKeeperComparesWhatNoBatchPushes(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(time.Second)
@@ -436,9 +437,16 @@ func TestKeeperComparesWhatNoBatchPushes(t *testing.T) {
 			}
 		}
 		k.expect(t, 2*checkEvery, "swept")
+		for range 6 { // a scoring goes on
+			k.Behind()
+			k.expect(t, time.Second)
+		}
+		k.expect(t, settleDelay+2*checkEvery, "swept")
+		k.expect(t, 2*gapDelay)
 		k.Behind()
-		k.expect(t, gapDelay-3*checkEvery)
-		k.expect(t, 3*checkEvery, "swept")
+		k.expect(t, 2*checkEvery, "swept")
+		k.Behind() // its last players, just behind a sweep
+		k.expect(t, settleDelay+2*checkEvery, "swept")
 		k.expect(t, 2*gapDelay)
 	})
 }
