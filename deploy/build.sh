@@ -41,7 +41,8 @@ done
 build() {
 	GOOS='' GOARCH='' go run -v -trimpath $all ./cmd/slim || return
 	echo "total: $(go list -deps $flags ./cmd/pitchstream | wc -l)"
-	go build -v $flags $all "$@" -ldflags "-s -w -X $module/internal/obs.buildVersion=${VERSION:-}" \
+	# The binary knows its commit, whatever GOFLAGS says (-buildvcs=false).
+	go build -v $flags -buildvcs=auto $all "$@" -ldflags "-s -w -X $module/internal/obs.buildVersion=${VERSION:-}" \
 		-o "$out" ./cmd/pitchstream
 }
 
