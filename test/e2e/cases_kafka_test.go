@@ -213,7 +213,9 @@ func TestAddedPartitionsAreReadAndUntilThenTheyAreLag(t *testing.T) {
 	for i, r := range f.pitches(8) {
 		r.Partition = int32(i)
 		f.WaitFor("the brokers lead partition "+strconv.Itoa(i), func() bool {
-			return client.ProduceSync(t.Context(), r).FirstErr() == nil
+			err := client.ProduceSync(t.Context(), r).FirstErr()
+			client.ForceMetadataRefresh() // else a client that asked too early asks again after five minutes
+			return err == nil
 		})
 	}
 	f.WaitFor("the processor knows all partitions", func() bool { return len(f.metric("lag_records")) == 8 })
