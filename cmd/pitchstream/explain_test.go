@@ -275,7 +275,7 @@ func TestExplainReadsStandardInputAsProcessReadsAFile(t *testing.T) {
 	require.Contains(t, out.String(), "schema id 42", "a binary value has no lines")
 	_, errs, status = explained(strings.Repeat("x", 3<<20), "--max-record-bytes=1MiB")
 	require.Equal(t, exitFailed, status)
-	require.Contains(t, errs.String(), "the record has 3145728 bytes, more than the 2097152")
+	require.Contains(t, errs.String(), "the value has 3145728 bytes, more than the limit of 2097152")
 }
 
 func TestExplainRefusesWrongUsage(t *testing.T) {
