@@ -437,7 +437,7 @@ func TestKeeperComparesWhatNoBatchPushes(t *testing.T) {
 			}
 		}
 		k.expect(t, 3*checkEvery/2, "swept") // within settleDelay
-		for range 6 { // a scoring goes on
+		for range 6 {                        // a scoring goes on
 			k.Behind()
 			k.expect(t, time.Second)
 		}
