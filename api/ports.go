@@ -65,6 +65,6 @@ type Store interface {
 type Records interface {
 	// SwingPath returns the swing in one record. It returns nil if the record is gone or holds no swing, and
 	// if the one in its place has another timestamp: the topic was created anew. schemas.ErrUnreadable is a
-	// record that nobody can read, and schemas.ErrOccupied a read that waited for others.
+	// record that cannot be read, and schemas.ErrOccupied a read that waited for others.
 	SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error)
 }

@@ -300,11 +300,11 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	return h
 }
 
-// forgetLags clears lags of 0 that are not known: without Kafka nobody knows how many records wait. Greater
+// forgetLags clears lags of 0 that are not known: without Kafka it is unknown how many records wait. Greater
 // ones stay, because what was read there waits still.
 func (b *Stream) forgetLags(s streamSnapshot, lagMS int64) {
 	unknown := schemas.Opt[int64]{}
-	// guard: api: without Kafka nobody knows how many records wait | !b.Stores[0].OK && -> false &&
+	// guard: api: without Kafka it is unknown how many records wait | !b.Stores[0].OK && -> false &&
 	if !b.Stores[0].OK && lagMS == 0 {
 		b.LagMS, b.LagRecords = unknown, unknown
 	}

@@ -149,7 +149,7 @@ func TestAGapIsNamedBeforeTheStores(t *testing.T) {
 	})
 }
 
-// guard: api: without Kafka nobody knows how many records wait
+// guard: api: without Kafka it is unknown how many records wait
 // guard: api: without Kafka the lag of a partition is unknown
 func TestWithoutKafkaTheLagIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

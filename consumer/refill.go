@@ -215,7 +215,7 @@ func (r *refiller) end(ctx context.Context, failed error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
 	defer cancel()
 	if failed != nil {
-		failed = cmp.Or(failed, r.client.AbortBufferedRecords(ctx))
+		_ = r.client.AbortBufferedRecords(ctx) // where that fails, so does the end
 	}
 	// guard: a refill commits only rows that it has compared | kgo.TransactionEndTry(failed == nil) -> kgo.TryCommit
 	err := r.client.EndTransaction(ctx, kgo.TransactionEndTry(failed == nil))
