@@ -28,7 +28,6 @@ package testkit
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -94,22 +93,6 @@ func Unavailable(t testing.TB, reason string) {
 		t.Fatalf("%s (CI is set: not skipped)", reason)
 	}
 	t.Skip(reason)
-}
-
-// FreePort returns a port of this machine that was free a moment ago.
-func FreePort() string {
-	_, port, _ := net.SplitHostPort(FreeAddr())
-	return port
-}
-
-// FreeAddr returns 127.0.0.1 with such a port.
-func FreeAddr() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err) // a machine without a free loopback port runs no test
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // keepServers reports whether the containers stay after the tests for inspection: PITCHSTREAM_TEST_KEEP=1.
