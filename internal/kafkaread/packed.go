@@ -33,17 +33,21 @@ type place struct {
 	length int64 // of their bytes
 	delta  int64 // of the offset of the last record, which is the placeholder's
 	age    int64 // of the timestamp of the last record, in ms after that of the batch
-	// of is the range of offsets that Load gives records of; zero: all. Its bounds may lie within the place.
-	of Span
+	// isNarrowed reports that Load gives records of the offsets of only, which may be none. The bounds of of may
+	// lie within the place.
+	isNarrowed bool
+	of         Span
 }
 
 // Narrow has Load give only those records of a placeholder whose offsets are from the first to below the
 // second bound, within the bounds of earlier calls. It does nothing with any other record.
 func Narrow(r *kgo.Record, from, to int64) {
 	if at, ok := placeOf(r); ok {
-		if at.of.To == 0 {
+		// guard: kafkaread: an empty range of packed records has none | !at.isNarrowed -> at.of.To == 0
+		if !at.isNarrowed {
 			at.of.To = math.MaxInt64
 		}
+		at.isNarrowed = true
 		at.of.From, at.of.To = max(at.of.From, from), min(at.of.To, to)
 		r.Context = context.WithValue(r.Context, packedKey{}, at)
 	}
@@ -302,7 +306,7 @@ func load(r *kgo.Record, at place, limits Limits, use func(schemas.Record)) (err
 		if err := in.skip(until - in.at); err != nil {
 			return err
 		}
-		isOutside := at.of.To > 0 && (rec.Offset < at.of.From || rec.Offset >= at.of.To)
+		isOutside := at.isNarrowed && (rec.Offset < at.of.From || rec.Offset >= at.of.To)
 		// guard: kafkaread: a placeholder across the bounds of a range gives the records within | isOutside -> isOutside && false
 		if isOutside {
 			continue

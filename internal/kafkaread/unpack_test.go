@@ -292,6 +292,31 @@ func TestARangeThatBeginsAndEndsWithinAPlaceholderHasItsRecords(t *testing.T) {
 	}
 }
 
+// An empty partition of a replay ends at offset 0.
+// guard: kafkaread: an empty range of packed records has none
+func TestAnEmptyRangeOfAPlaceholderHasNoRecords(t *testing.T) {
+	kafka, _ := cluster(t)
+	const n = 60_000
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Value: []byte("x")}
+	}
+	produceBatch(t, kafka, codecs["zstd"], records...)
+	client, err := kgo.NewClient(append(Unpack(), kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.ConsumeTopics("raw"))...)
+	require.NoError(t, err)
+	defer client.Close()
+	r := client.PollRecords(t.Context(), 1).Records()[0]
+	count := func() (n int) {
+		require.NoError(t, Load(r, 0, func(schemas.Record) { n++ }))
+		return n
+	}
+	require.Equal(t, SharedRecords, count())
+	Narrow(r, 0, 0)
+	require.Zero(t, count())
+	Narrow(r, 0, 5)
+	require.Zero(t, count(), "within the bounds of earlier calls")
+}
+
 // Each placeholder stands for 32 records, and is as large as one can be, because the last of these is far in
 // the future and far behind the first.
 // guard: bytes: a batch of very many records does not take the memory
