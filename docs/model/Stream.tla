@@ -315,7 +315,7 @@ RefillTo(q, to) ==
 
 RefillStore(q) == \E to \in Reaches(q) : RefillTo(q, to)
 
-\* republish: outside of a transaction, until the store has nothing newer.
+\* republish: until the store has nothing newer. The transaction that it commits then is left out: rows are visible at once here.
 RefillSend(q) ==
   /\ s[q].alive /\ s[q].refill = "written"
   /\ IF s[q].send # 0
