@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// claims keeps a UDP socket of each port that FreeAddr gave away. TCP is not in its way, and no other test can
-// claim the same number while this process runs.
+// claims keeps a UDP socket of each port that FreeAddr gave away. TCP is not in its way, and no other test
+// can claim the same number while this process runs.
 var (
 	claimed sync.Mutex
 	claims  []net.PacketConn // owned by claimed
