@@ -541,9 +541,9 @@ func (m *Model) refillStore(q int, to []int64) error {
 	return nil
 }
 
-// refillSend sends the rows of a refill, or compares those that were sent. The processor sends them in a Kafka
-// transaction that it commits after the last comparison, and aborts otherwise. The model has them visible at
-// once, and so allows more than the code does.
+// refillSend sends the rows of a refill, or compares those that were sent. The processor sends them in a
+// Kafka transaction that it commits after the last comparison, and aborts otherwise. The model has them
+// visible at once, and so allows more than the code does.
 func (m *Model) refillSend(q int) error {
 	if s := &m.procs[q]; !s.alive || s.refill != refillWritten {
 		return errors.New("no refill has rows to send")
