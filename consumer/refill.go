@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -193,13 +194,9 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 		return nil
 	}
 	if r.client == nil {
-		client, err := kgo.NewClient(slices.Concat([]kgo.Opt{
-			kgo.TransactionalID(r.session.transactionalID + "/refill"),
-		}, producerOptions(r.cfg), r.cfg.Client)...)
-		if err != nil {
-			return fmt.Errorf("kafka: %w", err)
+		if err := r.open(); err != nil {
+			return err
 		}
-		r.client = client
 	}
 	if err := r.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("kafka: begin: %w", err)
@@ -207,20 +204,87 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 	var failed firstError
 	r.session.trace.send(rows)
 	err := r.session.publisher.sendRows(ctx, ctx, r.client, rows, failed.note)
-	return r.end(ctx, cmp.Or(failed.get(), err))
+	return r.end(ctx, cmp.Or(failed.get(), err), len(rows))
 }
 
-// end commits the transaction, or aborts it after an error of sending, which it returns.
-func (r *refiller) end(ctx context.Context, failed error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
-	defer cancel()
-	if failed != nil {
-		_ = r.client.AbortBufferedRecords(ctx) // where that fails, so does the end
-	}
-	// guard: a refill commits only rows that it has compared | kgo.TransactionEndTry(failed == nil) -> kgo.TryCommit
-	err := r.client.EndTransaction(ctx, kgo.TransactionEndTry(failed == nil))
+// open makes the client.
+func (r *refiller) open() error {
+	client, err := kgo.NewClient(slices.Concat([]kgo.Opt{
+		kgo.TransactionalID(r.session.transactionalID + "/refill"),
+	}, producerOptions(r.cfg), r.cfg.Client)...)
 	if err != nil {
-		err = fmt.Errorf("kafka: end of a refill's transaction: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
-	return cmp.Or(failed, err)
+	r.client = client
+	return nil
+}
+
+// end commits the transaction of so many rows, or aborts it after an error of sending, which it returns. It
+// returns an error of the commit, too. After errLeftOpen the transaction may be open until its time-out.
+func (r *refiller) end(ctx context.Context, failed error, rows int) error {
+	isCommit, within := failed == nil, abortTimeout
+	if isCommit {
+		within = transactionTimeout
+	}
+	var err error
+	if !isCommit {
+		err = limited(ctx, abortTimeout, r.client.AbortBufferedRecords)
+	}
+	if err == nil {
+		err = limited(ctx, within, func(ctx context.Context) error {
+			// guard: a refill commits only rows that it has compared | kgo.TransactionEndTry(isCommit) -> kgo.TryCommit
+			return r.client.EndTransaction(ctx, kgo.TransactionEndTry(isCommit))
+		})
+	}
+	switch {
+	case isCommit && err == nil:
+		r.cfg.produceFault.record(r.cfg, nil, 0, rows)
+	case isCommit:
+		failed = fmt.Errorf("kafka: commit of a refill's rows: %w", err)
+		// guard: a commit that the brokers refuse in a refill is named
+		r.cfg.produceFault.refused(r.cfg, failed)
+	case ctx.Err() == nil && !errors.Is(failed, errEarlyTooLong): // else it is not Kafka's
+		failed = fmt.Errorf("kafka: produce: %w", failed)
+		// guard: rows that a refill cannot send are named
+		r.cfg.produceFault.record(r.cfg, failed, 0, rows)
+	}
+	// guard: a refill whose abort fails leaves nothing open | err != nil -> false
+	if err != nil {
+		failed = r.fence(ctx, failed)
+	}
+	return failed
+}
+
+// abortTimeout bounds each step of an abort: dropping the records, ending the transaction, and fencing it.
+// Together they take no longer than the brokers wait before they abort it themselves.
+const abortTimeout = transactionTimeout / 3
+
+// errLeftOpen reports that Kafka did not take the abort of a refill's transaction.
+var errLeftOpen = errors.New("kafka: abort of a refill's transaction")
+
+// fence has Kafka abort what the client may have left open, after an error that it returns. It makes a new
+// client, because Kafka aborts what another one with the same transactional ID has begun. From then on Kafka
+// refuses requests of the former client that are still under way.
+func (r *refiller) fence(ctx context.Context, failed error) error {
+	r.client.Close()
+	r.client = nil
+	err := r.open()
+	if err == nil {
+		err = limited(ctx, abortTimeout, func(ctx context.Context) error {
+			_, _, err := r.client.ProducerID(ctx)
+			return err
+		})
+	}
+	// guard: a refill that leaves a transaction open ends the session | err != nil -> false
+	if err != nil {
+		return fmt.Errorf("%w: %w, after: %v", errLeftOpen, err, failed)
+	}
+	return failed
+}
+
+// limited calls f with a context that ends after d, and not with ctx.
+func limited(ctx context.Context, d time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
+	defer cancel()
+	return f(ctx)
 }

@@ -373,7 +373,8 @@ var rereadable = []error{errRevoked, errTooSlow, errBytesRecycled, errTripped, e
 // where it can: the abort makes the client read the partitions that it still owns from the committed offsets.
 func (s *session) drop(work context.Context, err error) error {
 	s.mayRepeat.Store(true)
-	if cause := context.Cause(work); cause != nil {
+	// guard: a revoke does not hide that a refill left a transaction open | cause != nil && !errors.Is(err, errLeftOpen) -> cause != nil
+	if cause := context.Cause(work); cause != nil && !errors.Is(err, errLeftOpen) {
 		err = cause
 	}
 	if !slices.ContainsFunc(rereadable, func(why error) bool { return errors.Is(err, why) }) {
