@@ -16,10 +16,11 @@ import (
 
 const (
 	// keptPollBytes bounds what a poll keeps of packed records: those of a batch too large to unpack whole.
-	// Large ones are cut, because their bytes are only valid while they are decoded.
+	// Large ones are cut, because their bytes are only valid while they are decoded. Accepted records, where
+	// the store may refuse them, have as much for themselves.
 	keptPollBytes = 16 << 20
-	// keptLeastBytes is what each packed record keeps of its value beyond that, so that its dead letter shows
-	// how it begins.
+	// keptLeastBytes is what each packed record keeps of its value, its key and each header beyond that, so
+	// that its dead letter shows how it begins.
 	keptLeastBytes = 256
 	// keptWholeBytes is the largest value of a rejected record that is kept whole, within keptPollBytes. Real
 	// records are smaller, and their dead letters are to have them byte for byte.
@@ -28,14 +29,16 @@ const (
 
 // decode transforms every record, on several goroutines, and returns the results in their order. There may be
 // more results than records, because one placeholder stands for all packed records of a batch. An error is a
-// batch that cannot be unpacked again, or that ctx has ended while the schema registry did not answer.
-func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded, error) {
+// batch that cannot be unpacked again, or that ctx has ended while the schema registry did not answer. An
+// accepted record of a packed batch has its bytes only if keepsBytes, because nothing else needs them.
+func decode(ctx context.Context, cfg *Config, records []*kgo.Record, keepsBytes bool) ([]Decoded, error) {
 	defer cfg.observeStep("decode", cfg.Now())
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
-	left := keptPollBytes // no lock: Map passes packed records one after the other
+	// No locks: Map passes packed records one after the other.
+	left := struct{ rejected, accepted int }{keptPollBytes, keptPollBytes}
 	limit := cmp.Or(cfg.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
 	t := transformer{cfg: cfg}
 	decoded, err := kafkaread.Map(records, limit, workers, func(rec schemas.Record, isPacked bool) Decoded {
@@ -45,20 +48,39 @@ func decode(ctx context.Context, cfg *Config, records []*kgo.Record) ([]Decoded,
 			return Decoded{isLeftOut: true}
 		}
 		d.Change, d.Rejection = t.transform(ctx, rec)
-		if isPacked {
-			keep := kafkaread.KeptBytes
-			// guard: bytes: the dead letter of a packed record is whole | d.Rejection != nil && len(rec.Value) <= keptWholeBytes -> false
-			if d.Rejection != nil && len(rec.Value) <= keptWholeBytes {
-				keep = keptWholeBytes
+		switch {
+		case !isPacked:
+		case d.Rejection != nil:
+			most := kafkaread.KeptBytes
+			// guard: bytes: the dead letter of a packed record is whole | len(rec.Value) <= keptWholeBytes -> false
+			if len(rec.Value) <= keptWholeBytes {
+				most = keptWholeBytes
 			}
-			// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(left, keep)) -> limit
-			d.Record = kafkaread.Cut(rec, max(keptLeastBytes, min(left, keep)))
-			left -= size(&d.Record)
+			d.Record = kept(rec, most, &left.rejected)
+		// guard: bytes: a packed record keeps bytes only while it may become a dead letter | keepsBytes -> true
+		case keepsBytes:
+			// guard: bytes: accepted records take no room from dead letters | &left.accepted -> &left.rejected
+			d.Record = kept(rec, kafkaread.KeptBytes, &left.accepted)
+		default:
+			d.Record = schemas.Record{Coordinates: rec.Coordinates}
 		}
 		return d
 	})
 	decoded = slices.DeleteFunc(decoded, func(d Decoded) bool { return d.isLeftOut })
 	return decoded, cmp.Or(err, t.failed.get())
+}
+
+// kept returns what a poll keeps of a packed record, and takes it from left: up to most bytes of the value. It
+// shares nothing with rec.
+func kept(rec schemas.Record, most int, left *int) schemas.Record {
+	// guard: bytes: what is kept of the headers of a poll is bounded | *left <= 0 -> false
+	if *left <= 0 {
+		kafkaread.CutFields(&rec, keptLeastBytes)
+	}
+	// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(*left, most)) -> len(rec.Value)
+	rec = kafkaread.Cut(rec, max(keptLeastBytes, min(*left, most)))
+	*left -= size(&rec)
+	return rec
 }
 
 // transformer transforms the records of one poll.

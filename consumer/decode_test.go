@@ -75,7 +75,7 @@ func cloned(headers []kgo.RecordHeader) []kgo.RecordHeader {
 
 func transformed(t *testing.T, r *kgo.Record) Decoded {
 	t.Helper()
-	decoded, err := decode(t.Context(), &Config{Now: time.Now, Observer: NopObserver{}}, []*kgo.Record{r})
+	decoded, err := decode(t.Context(), &Config{Now: time.Now, Observer: NopObserver{}}, []*kgo.Record{r}, false)
 	require.NoError(t, err)
 	return decoded[0]
 }
@@ -111,7 +111,7 @@ func TestARegistryThatIsDownIsAskedUntilItAnswers(t *testing.T) {
 		}
 		return schemas.Change{}, want, nil
 	}
-	decoded, err := decode(t.Context(), cfg, records)
+	decoded, err := decode(t.Context(), cfg, records, false)
 	require.NoError(t, err)
 	for _, d := range decoded {
 		require.Same(t, want, d.Rejection)
@@ -129,6 +129,6 @@ func TestABatchIsDroppedThatEndsWhileTheRegistryIsDown(t *testing.T) {
 		cancel(errRevoked)
 		return schemas.Change{}, nil, errors.New("connection refused")
 	}
-	_, err := decode(ctx, cfg, []*kgo.Record{{Value: []byte(`{`)}, {Value: []byte(`{`)}})
+	_, err := decode(ctx, cfg, []*kgo.Record{{Value: []byte(`{`)}, {Value: []byte(`{`)}}, false)
 	require.ErrorIs(t, err, errRevoked)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
@@ -67,6 +68,10 @@ func (cl *cluster) producePacked(records ...schemas.Record) {
 	cl.t.Helper()
 	cl.produce(readable(1)...) // the topic is known then
 	const many = 50_001        // more than are unpacked whole
+	limit := "64000000"
+	_, err := kadm.NewClient(cl.client).AlterTopicConfigs(cl.t.Context(),
+		[]kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, rawTopic)
+	require.NoError(cl.t, err)
 	client := cl.newClient(kgo.ProducerBatchCompression(kgo.SnappyCompression()),
 		kgo.ProducerLinger(time.Minute), kgo.ProducerBatchMaxBytes(64<<20), kgo.MaxBufferedRecords(2*many),
 		kgo.DisableIdempotentWrite(), kgo.DefaultProduceTopic(rawTopic))
@@ -183,6 +188,84 @@ func TestTheDeadLetterOfAPackedRecordIsWhole(t *testing.T) {
 		for _, h := range dead[0].Headers {
 			require.NotEqual(t, schemas.HeaderDLQTruncated, h.Key)
 		}
+	})
+}
+
+// fetchPacked returns the records of partition 1 as a session polls them.
+func (cl *cluster) fetchPacked() (records []*kgo.Record) {
+	cl.t.Helper()
+	from := map[string]map[int32]kgo.Offset{rawTopic: {1: kgo.NewOffset().AtStart()}}
+	client := cl.newClient(append(kafkaread.UnpackSharing(kafkaread.SharedRecords), kgo.ConsumePartitions(from))...)
+	defer client.Close()
+	for end := cl.sent[len(cl.sent)-1].Offset; len(records) == 0 || records[len(records)-1].Offset < end; {
+		fetches := client.PollFetches(cl.t.Context())
+		require.NoError(cl.t, fetches.Err())
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}
+
+// The accepted records before the rejected one are larger than all that a poll keeps. They keep bytes only
+// where the store may refuse them.
+// guard: bytes: accepted records take no room from dead letters
+// guard: bytes: a packed record keeps bytes only while it may become a dead letter
+func TestAcceptedRecordsTakeNoRoomFromDeadLetters(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var records []schemas.Record
+		for i := range keptPollBytes/kafkaread.KeptBytes + 1 {
+			r := pitchAt(i, "1")
+			r.Value = append(bytes.Repeat([]byte(" "), kafkaread.KeptBytes), r.Value...)
+			records = append(records, r)
+		}
+		torn := pitchAt(1, "1")
+		torn.Value = append(bytes.Repeat([]byte(" "), 130_000), torn.Value[:60]...)
+		cl.producePacked(append(records, torn)...)
+		polled := cl.fetchPacked()
+		for _, keepsBytes := range []bool{false, true} {
+			cfg := &Config{Now: time.Now, Observer: NopObserver{}}
+			decoded, err := decode(t.Context(), cfg, polled, keepsBytes)
+			require.NoError(t, err)
+			require.Len(t, decoded, len(cl.sent))
+			require.Equal(t, keepsBytes, len(decoded[1].Record.Value) > 0)
+			last := decoded[1+len(records)]
+			require.NotNil(t, last.Rejection)
+			require.True(t, bytes.Equal(torn.Value, last.Record.Value), "%v", keepsBytes)
+		}
+	})
+}
+
+// The rejected records have more headers than a poll keeps, of two bytes each in their batch.
+// guard: bytes: what is kept of the headers of a poll is bounded
+func TestRejectedRecordsOfManyHeadersAreHeldWithinABound(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		revision := schemas.Header{Key: schemas.HeaderRevision, Value: []byte("2")}
+		many := append(make([]schemas.Header, 3000), revision)
+		held := size(&schemas.Record{Headers: many})
+		var records []schemas.Record
+		for range 3 * keptPollBytes / held {
+			records = append(records, schemas.Record{Key: []byte("1"), Headers: many, Value: []byte("{")})
+		}
+		cl.producePacked(records...)
+		decoded, err := decode(t.Context(), &Config{Now: time.Now, Observer: NopObserver{}}, cl.fetchPacked(), false)
+		require.NoError(t, err)
+		total := 0
+		for i := range records {
+			d := decoded[1+i]
+			require.NotNil(t, d.Rejection)
+			require.Contains(t, d.Record.Headers, revision)
+			missing := int64(len(many) - len(d.Record.Headers))
+			require.Equal(t, missing > 0, d.Record.Cut != nil)
+			if missing > 0 {
+				require.Equal(t, missing, d.Record.Cut.Headers)
+			}
+			total += size(&d.Record)
+		}
+		require.Less(t, total, keptPollBytes+held+len(records)*2048)
+		require.Greater(t, total, keptPollBytes)
 	})
 }
 

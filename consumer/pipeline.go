@@ -141,11 +141,12 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	})
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
-	if read.records, err = decode(p.work, p.cfg, records); err != nil {
+	keepsBytes := s.keepsBytes.Load() // once, because packed records have no bytes after decode
+	if read.records, err = decode(p.work, p.cfg, records, keepsBytes); err != nil {
 		return nil, err
 	}
 	s.trace.poll(read.reached, read.records)
-	if !s.keepsBytes.Load() {
+	if !keepsBytes {
 		recycleBytes(read.records, records)
 	}
 	p.batch.countRead(read.records)

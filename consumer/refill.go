@@ -94,7 +94,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	}
 	records = withoutMarkers(records)
 	r.cfg.Observer.Polled(records)
-	decoded, err := decode(ctx, r.cfg, records)
+	decoded, err := decode(ctx, r.cfg, records, false)
 	if err != nil {
 		return summary, err
 	}

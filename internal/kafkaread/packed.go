@@ -13,6 +13,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -444,13 +445,20 @@ func (k *keptHeaders) without(headers []schemas.Header, key string) []schemas.He
 }
 
 // CutHeaders leaves of the headers of a record what Load leaves of those of a packed one.
-func CutHeaders(rec *schemas.Record) {
+func CutHeaders(rec *schemas.Record) { cutHeadersTo(rec, KeptBytes, keptHeaderBytes) }
+
+// cutHeadersTo leaves up to each bytes of a header, and of those that the core does not read about as much
+// memory as all.
+func cutHeadersTo(rec *schemas.Record, each, all int) {
 	rec.DescribeWhole()
 	whole := *rec.Cut // which other copies of the record may share
-	kept := keptHeaders{left: keptHeaderBytes}
+	kept := keptHeaders{left: all}
 	for _, h := range rec.Headers {
-		isCut := len(h.Key) > KeptBytes || len(h.Value) > KeptBytes
-		h.Key, h.Value = h.Key[:min(len(h.Key), KeptBytes)], h.Value[:min(len(h.Value), KeptBytes)]
+		isCut := len(h.Key) > each || len(h.Value) > each
+		h.Value = h.Value[:min(len(h.Value), each)]
+		if len(h.Key) > each {
+			h.Key = strings.Clone(h.Key[:each])
+		}
 		kept.add(h, isCut)
 	}
 	headers, cut := kept.close()
@@ -459,14 +467,33 @@ func CutHeaders(rec *schemas.Record) {
 }
 
 // CutKey leaves the beginning of a record's key, and says so.
-func CutKey(rec *schemas.Record) {
+func CutKey(rec *schemas.Record) { cutKeyTo(rec, KeptBytes) }
+
+func cutKeyTo(rec *schemas.Record, most int) {
 	rec.DescribeWhole()
 	whole := *rec.Cut
-	if len(rec.Key) > KeptBytes {
+	if len(rec.Key) > most {
 		whole.KeyBytes = max(whole.KeyBytes, int64(len(rec.Key)))
-		rec.Key = rec.Key[:KeptBytes]
+		rec.Key = rec.Key[:most]
 	}
 	rec.Cut = &whole
+}
+
+// CutFields leaves up to most bytes of a record's key and of each header, and of the headers in sum about
+// four times as much memory and those that the core reads. A record within these bounds stays as it is.
+func CutFields(rec *schemas.Record, most int) {
+	if len(rec.Key) > most {
+		cutKeyTo(rec, most)
+	}
+	held, isLong := 0, false
+	for i := range rec.Headers {
+		h := &rec.Headers[i]
+		held += h.HeldBytes()
+		isLong = isLong || len(h.Key) > most || len(h.Value) > most
+	}
+	if isLong || held > 4*most {
+		cutHeadersTo(rec, most, 4*most)
+	}
 }
 
 // header reads a header, its name and value up to limit bytes each.
