@@ -148,5 +148,5 @@ func (s *session) pardon(ctx context.Context) error {
 	if len(at) == 0 {
 		return nil
 	}
-	return commitOffsets(ctx, s.kafka.Client(), s.cfg.Topic, at, pardoned)
+	return s.starter.commit(ctx, at, pardoned)
 }

@@ -250,7 +250,8 @@ func TestRejectedRecordsOfManyHeadersAreHeldWithinABound(t *testing.T) {
 			records = append(records, schemas.Record{Key: []byte("1"), Headers: many, Value: []byte("{")})
 		}
 		cl.producePacked(records...)
-		decoded, err := decode(t.Context(), &Config{Now: time.Now, Observer: NopObserver{}}, cl.fetchPacked(), false)
+		cfg := &Config{Now: time.Now, Observer: NopObserver{}}
+		decoded, err := decode(t.Context(), cfg, cl.fetchPacked(), false)
 		require.NoError(t, err)
 		total := 0
 		for i := range records {

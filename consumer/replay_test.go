@@ -1,9 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // One processor has polled the whole topic and stored nothing when another one joins and makes it drop its
@@ -100,5 +105,66 @@ func TestAReplayIsNotStuckAtItsEnd(t *testing.T) {
 		cl.produceTheLast(s)
 		<-w.done
 		require.NoError(t, w.err)
+	})
+}
+
+// sentSource is an archive that has the records that were sent.
+type sentSource struct{ sent []schemas.Record }
+
+// Bounds implements Source.
+func (s sentSource) Bounds(context.Context) (kafkaread.Spans, error) {
+	spans := kafkaread.Spans{}
+	for _, r := range s.sent {
+		span := spans[r.Partition]
+		spans[r.Partition] = kafkaread.Span{Partition: r.Partition, To: max(span.To, r.Offset+1)}
+	}
+	return spans, nil
+}
+
+// Read implements Source.
+func (s sentSource) Read(_ context.Context, spans kafkaread.Spans, each func([]*kgo.Record) error) error {
+	var some []*kgo.Record
+	for _, r := range s.sent {
+		if span := spans[r.Partition]; span.From <= r.Offset && r.Offset < span.To {
+			some = append(some, kafkaread.Fetched(r))
+		}
+	}
+	return each(some)
+}
+
+// A replay from an archive is no member of its group. The breaker holds it, and a person restarts it.
+// guard: replay: a replay from an archive can be pardoned
+func TestARestartLetsTheHeldBatchOfAnArchivePass(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(readable(3)...)
+		cl.produce(poison(150, 1)...)
+		replay := func(c *Config) {
+			strict(c)
+			source := sentSource{cl.sent}
+			r := &Replay{ID: "r", From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: true, Source: source}
+			bounds, err := source.Bounds(t.Context())
+			require.NoError(t, err)
+			for id, span := range bounds {
+				r.To[id] = span.To
+			}
+			c.Replay = r
+		}
+		w := cl.start(replay)
+		cl.waitHeld(w)
+		w.halt()
+		w = cl.start(replay)
+		cl.waitFor("the replay holds or ends", func() bool {
+			select {
+			case <-w.done:
+				return true
+			default:
+				return w.seen.reason("breaker") != ""
+			}
+		})
+		require.Empty(t, w.seen.reason("breaker"))
+		require.NoError(t, w.err)
+		require.Len(t, cl.deadLetters(), 150)
 	})
 }

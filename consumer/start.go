@@ -658,12 +658,7 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	}
 	// The metadata shows that no person has set the offset.
 	op := s.trace.starts(start)
-	var err error
-	if s.replay.hasSource() {
-		err = commitPlainly(ctx, s.partitions.client, s.cfg, start, s.partitions.tallies())
-	} else {
-		err = commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
-	}
+	err := s.commit(ctx, start, s.partitions.tallies())
 	s.trace.step("start", op, answerOf(err))
 	if err != nil {
 		err = fmt.Errorf("kafka: commit of the start: %w", err)
@@ -681,6 +676,15 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	}
 	s.partitions.started(start)
 	return nil
+}
+
+// commit commits offsets outside of a transaction, as a member of the group or for a group without members.
+func (s *starter) commit(ctx context.Context, at map[int32]kgo.EpochOffset, tallies map[int32]tally) error {
+	// guard: replay: a replay from an archive can be pardoned | s.replay.hasSource() -> false
+	if s.replay.hasSource() {
+		return commitPlainly(ctx, s.partitions.client, s.cfg, at, tallies)
+	}
+	return commitOffsets(ctx, s.partitions.client, s.cfg.Topic, at, tallies)
 }
 
 // commitOffsets commits offsets outside of a transaction, with tallies as their metadata.
