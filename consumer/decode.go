@@ -70,15 +70,16 @@ func decode(ctx context.Context, cfg *Config, records []*kgo.Record, keepsBytes 
 	return decoded, cmp.Or(err, t.failed.get())
 }
 
-// kept returns what a poll keeps of a packed record, and takes it from left: up to most bytes of the value. It
-// shares nothing with rec.
+// kept returns what a poll keeps of a packed record: up to most bytes of the value. It takes that from left,
+// and shares nothing with rec.
 func kept(rec schemas.Record, most int, left *int) schemas.Record {
 	// guard: bytes: what is kept of the headers of a poll is bounded | *left <= 0 -> false
 	if *left <= 0 {
 		kafkaread.CutFields(&rec, keptLeastBytes)
 	}
-	// guard: bytes: what is kept of large records is bounded | max(keptLeastBytes, min(*left, most)) -> len(rec.Value)
-	rec = kafkaread.Cut(rec, max(keptLeastBytes, min(*left, most)))
+	keep := max(keptLeastBytes, min(*left, most))
+	// guard: bytes: what is kept of large records is bounded | keep -> max(keep, len(rec.Value))
+	rec = kafkaread.Cut(rec, keep)
 	*left -= size(&rec)
 	return rec
 }

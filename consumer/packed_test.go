@@ -195,7 +195,8 @@ func TestTheDeadLetterOfAPackedRecordIsWhole(t *testing.T) {
 func (cl *cluster) fetchPacked() (records []*kgo.Record) {
 	cl.t.Helper()
 	from := map[string]map[int32]kgo.Offset{rawTopic: {1: kgo.NewOffset().AtStart()}}
-	client := cl.newClient(append(kafkaread.UnpackSharing(kafkaread.SharedRecords), kgo.ConsumePartitions(from))...)
+	unpack := kafkaread.UnpackSharing(kafkaread.SharedRecords)
+	client := cl.newClient(append(unpack, kgo.ConsumePartitions(from))...)
 	defer client.Close()
 	for end := cl.sent[len(cl.sent)-1].Offset; len(records) == 0 || records[len(records)-1].Offset < end; {
 		fetches := client.PollFetches(cl.t.Context())

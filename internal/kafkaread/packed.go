@@ -479,8 +479,8 @@ func cutKeyTo(rec *schemas.Record, most int) {
 	rec.Cut = &whole
 }
 
-// CutFields leaves up to most bytes of a record's key and of each header, and of the headers in sum about
-// four times as much memory and those that the core reads. A record within these bounds stays as it is.
+// CutFields leaves up to most bytes of a record's key and of each header, and about four times as much of
+// the headers that the core does not read. A record within these bounds stays as it is.
 func CutFields(rec *schemas.Record, most int) {
 	if len(rec.Key) > most {
 		cutKeyTo(rec, most)
