@@ -64,7 +64,14 @@ type cluster struct {
 	startsLate bool // the next worker starts with a store that answers its first write when the attempt ends
 
 	before, after hook // of the store, may be changed while processors run
+
+	// silent is asked at each step of the positions in the store of a worker: ensure, read, set with the
+	// partition, and label. An error with errSilent means that the store does not answer; another one is its
+	// answer.
+	silent hook
 }
+
+var errSilent = errors.New("the store does not answer")
 
 // hook is a function that may be changed at any time.
 type hook struct {
@@ -303,6 +310,44 @@ func (m workerStore) Changed(ctx context.Context, rows []schemas.Published) ([]s
 		return nil, ctx.Err()
 	}
 	return m.Store.Changed(ctx, rows)
+}
+
+// ask returns the error of a step of the positions.
+func (m workerStore) ask(ctx context.Context, step string) error {
+	err := m.w.cl.silent.ask(step)
+	if errors.Is(err, errSilent) {
+		m.wait(ctx)
+		return ctx.Err()
+	}
+	return err
+}
+
+func (m workerStore) EnsurePositions(ctx context.Context, at []schemas.Position) ([]schemas.Position, error) {
+	if err := m.ask(ctx, "ensure"); err != nil {
+		return nil, err
+	}
+	return m.Store.EnsurePositions(ctx, at)
+}
+
+func (m workerStore) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
+	if err := m.ask(ctx, "read"); err != nil {
+		return nil, err
+	}
+	return m.Store.Positions(ctx, topic)
+}
+
+func (m workerStore) SetPosition(ctx context.Context, was, p schemas.Position) (bool, error) {
+	if err := m.ask(ctx, fmt.Sprint("set ", p.Partition)); err != nil {
+		return false, err
+	}
+	return m.Store.SetPosition(ctx, was, p)
+}
+
+func (m workerStore) LabelPosition(ctx context.Context, p schemas.Position) error {
+	if err := m.ask(ctx, "label"); err != nil {
+		return err
+	}
+	return m.Store.LabelPosition(ctx, p)
 }
 
 // wait returns at the end of an attempt, which the worker reports in the meantime.

@@ -227,7 +227,7 @@ func TestTheEpochOfAFormerTopicsOffsetIsNotAskedFor(t *testing.T) {
 		for i := range int32(partitionCount) {
 			at := schemas.Position{Topic: rawTopic, Partition: i, TopicID: ids[rawTopic]}
 			at.NextOffset = cl.committedAt(i)
-			require.NoError(t, cl.store.SetPosition(t.Context(), at))
+			cl.setPosition(at)
 		}
 		cut := cl.cutBack(4)
 		w := cl.start()
@@ -252,7 +252,7 @@ func TestAGapIsNamedUntilTheNewStartIsCommitted(t *testing.T) {
 		cl.process()
 		at := cl.storedPosition(1)
 		at.NextOffset = 20
-		require.NoError(t, cl.store.SetPosition(t.Context(), at))
+		cl.setPosition(at)
 		var w *worker
 		cl.kafka.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			w.kill()

@@ -199,7 +199,7 @@ func TestASessionThatEndsClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newCluster(t).sendAhead(33)
 		for id := range int32(partitionCount) {
-			require.NoError(t, s.store.SetPosition(t.Context(), schemas.Position{Topic: rawTopic, Partition: id}))
+			s.setPosition(schemas.Position{Topic: rawTopic, Partition: id})
 		}
 		s.produce(s.scorer.records(9)...)
 		s.waitFor("the store's position is looked at", func() bool { return s.stored.Load() > 1 })
@@ -255,7 +255,7 @@ func TestARefillInTheMiddleOfABatchLosesNoDeadLetter(t *testing.T) {
 			if _, mine := staying.seen.waiting(id); mine {
 				letters = append(letters, noPitch(id))
 			} else {
-				require.NoError(t, cl.store.SetPosition(t.Context(), schemas.Position{Topic: rawTopic, Partition: id}))
+				cl.setPosition(schemas.Position{Topic: rawTopic, Partition: id})
 			}
 		}
 		require.NotEmpty(t, letters)

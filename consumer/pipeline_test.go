@@ -180,7 +180,7 @@ func TestAStoreThatComesBackOlderWithinABatchIsReadAgain(t *testing.T) {
 		var applies atomic.Int32
 		cl.store.Before = func(step string) error {
 			if step == "apply" && applies.Add(1) == 4 {
-				return cl.store.SetPosition(t.Context(), schemas.Position{Topic: rawTopic, Partition: 1, NextOffset: 100})
+				cl.setPosition(schemas.Position{Topic: rawTopic, Partition: 1, NextOffset: 100})
 			}
 			return nil
 		}

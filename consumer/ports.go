@@ -26,9 +26,10 @@ type Store interface {
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	// Positions returns the stored offsets of a topic by partition, without those that are not stored.
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
-	// SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a
-	// gap.
-	SetPosition(ctx context.Context, p schemas.Position) error
+	// SetPosition overwrites a position, also with a lower one, and reports whether it did. It does not if the
+	// stored offset, topic ID or gap are no longer those of was, unless they are those of p. It is only called
+	// after a person accepted a gap.
+	SetPosition(ctx context.Context, was, p schemas.Position) (isSet bool, err error)
 	// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset. A stored position with
 	// another topic ID stays as it is.
 	LabelPosition(ctx context.Context, p schemas.Position) error

@@ -38,6 +38,26 @@ func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (
 	return v, err
 }
 
+// ask calls f until the store answers, for storeTimeout at most each time, because a dead connection may
+// never report an error. An error means that ctx has ended, or is one that retry returns at once.
+func ask[T any](ctx context.Context, cfg *Config, f func(attempt context.Context) (T, error)) (T, error) {
+	return retry(ctx, cfg, "postgres", func() (T, error) {
+		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
+		defer cancel()
+		// guard: a request to the store at an assignment that gets no answer ends | f(attempt) -> f(ctx)
+		v, err := f(attempt)
+		if err != nil && errors.Is(context.Cause(attempt), errNoAnswer) {
+			err = errNoAnswer
+		}
+		return v, err
+	})
+}
+
+// done makes a request without an answer one for ask.
+func done(f func(context.Context) error) func(context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }
+}
+
 // sleep returns after d, or early when ctx ends: the caller checks ctx.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

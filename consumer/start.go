@@ -88,9 +88,8 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 }
 
 // locate asks Kafka for the bounds of the partitions, and the store for its positions. It returns an error
-// for a gap that no person has accepted, and startOffsets asks again until one has. Errors of Kafka, and of
-// reading positions, are retried here. An error of writing one is returned, and startOffsets retries all of
-// it.
+// for a gap that no person has accepted, and startOffsets asks again until one has. Errors of Kafka and the
+// store are retried here. errPositionMoved is returned, so that startOffsets asks for the newer position.
 func (s *starter) locate(
 	ctx context.Context, ids []int32, committed map[int32]kgo.Offset,
 ) ([]*partition, error) {
@@ -103,7 +102,7 @@ func (s *starter) locate(
 		first := s.replay.start(id, topic.bounds[id].From)
 		start[i] = schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first, TopicID: topic.id}
 	}
-	stored, err := retry(ctx, s.cfg, "postgres", func() ([]schemas.Position, error) {
+	stored, err := ask(ctx, s.cfg, func(ctx context.Context) ([]schemas.Position, error) {
 		return s.store.EnsurePositions(ctx, start)
 	})
 	if err != nil {
@@ -153,7 +152,9 @@ func (s *starter) forgetGone(ctx context.Context, topic *topicState) error {
 	if s.replay != nil || topic.id == "" {
 		return nil
 	}
-	stored, err := s.store.Positions(ctx, s.cfg.Topic)
+	stored, err := ask(ctx, s.cfg, func(ctx context.Context) (map[int32]int64, error) {
+		return s.store.Positions(ctx, s.cfg.Topic)
+	})
 	if err != nil {
 		return err
 	}
@@ -166,17 +167,25 @@ func (s *starter) forgetGone(ctx context.Context, topic *topicState) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	was, err := s.store.EnsurePositions(ctx, gone)
+	was, err := ask(ctx, s.cfg, func(ctx context.Context) ([]schemas.Position, error) {
+		return s.store.EnsurePositions(ctx, gone)
+	})
 	for i, p := range gone {
 		// guard: a topic with fewer partitions may grow again without a gap | err == nil && was[i].TopicID != topic.id -> false
 		if err == nil && was[i].TopicID != topic.id {
 			p.FormerNextOffset = max(was[i].FormerNextOffset, was[i].NextOffset)
 			s.cfg.Log.Warn("forgetting the position of a partition that the topic has no more",
 				"partition", p.Partition, "offset", was[i].NextOffset)
-			err = s.store.SetPosition(ctx, p)
+			// Another processor that has moved it since knows better.
+			_, err = s.set(ctx, was[i], p)
 		}
 	}
 	return err
+}
+
+// set overwrites a position that is still the one that was read, and reports whether it was.
+func (s *starter) set(ctx context.Context, was, p schemas.Position) (isSet bool, err error) {
+	return ask(ctx, s.cfg, func(ctx context.Context) (bool, error) { return s.store.SetPosition(ctx, was, p) })
 }
 
 // useMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor
@@ -222,11 +231,7 @@ func (s *starter) raiseDeadLetters(ctx context.Context, at []schemas.Position) e
 	if len(at) == 0 || s.replay != nil {
 		return nil
 	}
-	_, err := retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
-		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
-		defer cancel()
-		return struct{}{}, s.store.RaiseDeadLetters(attempt, at)
-	})
+	_, err := ask(ctx, s.cfg, done(func(ctx context.Context) error { return s.store.RaiseDeadLetters(ctx, at) }))
 	return err
 }
 
@@ -375,7 +380,7 @@ func (s *starter) checkGaps(
 			// guard: an accepted gap is named until its start is committed
 			label.Gap = gap
 			label.FormerNextOffset = former(p, stored[i], first, end, isCut)
-			if err := s.accept(ctx, p, label, first); err != nil {
+			if err := s.accept(ctx, p, stored[i], label, first); err != nil {
 				return err
 			}
 			continue
@@ -388,7 +393,7 @@ func (s *starter) checkGaps(
 			}
 		}
 		if label != stored[i] {
-			if err := s.store.LabelPosition(ctx, label); err != nil {
+			if err := s.label(ctx, label); err != nil {
 				return err
 			}
 		}
@@ -590,11 +595,7 @@ func (s *starter) noteLosses(ctx context.Context, found []*kgo.ErrDataLoss) erro
 
 // label stores a topic ID and a gap. An error means that ctx has ended.
 func (s *starter) label(ctx context.Context, p schemas.Position) error {
-	_, err := retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
-		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
-		defer cancel()
-		return struct{}{}, s.store.LabelPosition(attempt, p)
-	})
+	_, err := ask(ctx, s.cfg, done(func(ctx context.Context) error { return s.store.LabelPosition(ctx, p) }))
 	return err
 }
 
@@ -617,11 +618,16 @@ func former(p *partition, stored schemas.Position, first, end int64, isCut bool)
 	return stored.FormerNextOffset
 }
 
+// errPositionMoved reports that another processor has moved a position whose gap was to be accepted.
+var errPositionMoved = errors.New("the position has been moved by another processor: it is read again")
+
 // accept overwrites the stored position, and *p, so that reading goes on at the first record of the topic.
 // The position keeps its gap until session.run has called commitStart. Otherwise a processor that dies before
 // would leave the group's old offset: the next one would take the records below it for a refill, which sends
-// no dead letters.
-func (s *starter) accept(ctx context.Context, p *partition, position schemas.Position, first int64) error {
+// no dead letters. It returns errPositionMoved if another processor has moved the position since it was read.
+func (s *starter) accept(
+	ctx context.Context, p *partition, was, position schemas.Position, first int64,
+) error {
 	position.NextOffset, position.TopicID = first, p.topicID
 	position.DeadLettersFrom, position.DeadLettersBelow = first, first
 	*p = partition{
@@ -631,7 +637,12 @@ func (s *starter) accept(ctx context.Context, p *partition, position schemas.Pos
 	}
 	p.tally.judgeFrom(first)
 	p.tally.TopicID = p.topicID
-	return s.store.SetPosition(ctx, position)
+	isSet, err := s.set(ctx, was, position)
+	// guard: an accepted gap overwrites no position that has moved | !isSet && err == nil -> isSet && false
+	if !isSet && err == nil {
+		return errPositionMoved
+	}
+	return err
 }
 
 // commitStart commits the next offset of those of the reached partitions whose group offset is missing or

@@ -86,11 +86,21 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 }
 
 // SetPosition does what pgsink's method of the same name does.
-func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
+func (s *Store) SetPosition(_ context.Context, was, p schemas.Position) (isSet bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	stored, ok := s.positions[placeOf(p)]
+	// guard: a position that another processor has moved is not overwritten | always
+	if !ok || !isAt(stored, was) && !isAt(stored, p) {
+		return false, nil
+	}
 	s.positions[placeOf(p)] = p
-	return nil
+	return true, nil
+}
+
+// isAt reports whether two positions have the same offset, topic ID and gap.
+func isAt(stored, p schemas.Position) bool {
+	return stored.NextOffset == p.NextOffset && stored.TopicID == p.TopicID && stored.Gap == p.Gap
 }
 
 // LabelPosition does what pgsink's method of the same name does.

@@ -55,19 +55,21 @@ func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, er
 	return stored, pg.Wrap("positions", err)
 }
 
-// SetPosition stores a position over any other, for an operator who accepts a gap in the topic.
-func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
-	_, err := pg.Exec(ctx, s.db, `
-		INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset, topic_id, gap, former_next_offset,
-			dead_letters_from, dead_letters_below)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,
-			topic_id = excluded.topic_id, gap = excluded.gap, former_next_offset = excluded.former_next_offset,
-			dead_letters_from = excluded.dead_letters_from, dead_letters_below = excluded.dead_letters_below,
-			updated_at = now()`,
+// SetPosition stores a position over another one, also a lower one, for an operator who accepts a gap in the
+// topic. It returns false if the stored one has no longer the offset, topic ID and gap of was, because
+// another processor has moved it since. One that is already like p is stored again, because the answer to an
+// earlier request may have been lost.
+func (s *Sink) SetPosition(ctx context.Context, was, p schemas.Position) (isSet bool, err error) {
+	changed, err := pg.Exec(ctx, s.db, `
+		UPDATE {schema}.stream_positions SET next_offset = $4, topic_id = $5, gap = $6, former_next_offset = $7,
+			dead_letters_from = $8, dead_letters_below = $9, updated_at = now()
+		WHERE consumer_group = $1 AND topic = $2 AND partition = $3
+			AND ((next_offset, coalesce(topic_id, ''), coalesce(gap, '')) = ($10, $11, $12)
+				OR (next_offset, coalesce(topic_id, ''), coalesce(gap, '')) = ($4, coalesce($5, ''), coalesce($6, '')))`,
 		s.cfg.Group, p.Topic, p.Partition, p.NextOffset, nullable(p.TopicID), nullable(p.Gap),
-		max(p.FormerNextOffset, 0), p.DeadLettersFrom, p.DeadLettersBelow)
-	return pg.Wrap("position", err)
+		max(p.FormerNextOffset, 0), p.DeadLettersFrom, p.DeadLettersBelow,
+		was.NextOffset, was.TopicID, was.Gap)
+	return changed > 0, pg.Wrap("position", err)
 }
 
 // RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions, where the second is more than

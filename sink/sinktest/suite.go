@@ -21,7 +21,7 @@ type Store interface {
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
-	SetPosition(ctx context.Context, p schemas.Position) error
+	SetPosition(ctx context.Context, was, p schemas.Position) (isSet bool, err error)
 	LabelPosition(ctx context.Context, p schemas.Position) error
 	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
@@ -459,9 +459,10 @@ func restoredOlder(t *testing.T, f Fixture) {
 	w := NewGenerator(13, 3)
 	s := f.Open(t, 1)
 	p := schemas.Position{Topic: "t", NextOffset: 100}
-	require.NoError(t, s.SetPosition(t.Context(), p))
+	_, err := s.EnsurePositions(t.Context(), []schemas.Position{p})
+	require.NoError(t, err)
 	changes := w.Changes(10)
-	_, err := s.Apply(t.Context(), At(BatchOf(changes...), 101, 150))
+	_, err = s.Apply(t.Context(), At(BatchOf(changes...), 101, 150))
 	require.ErrorIs(t, err, schemas.ErrPositionBehind)
 	_, err = s.Apply(t.Context(), At(BatchOf(w.Upsert(0, 1)), 101, 150))
 	require.ErrorIs(t, err, schemas.ErrPositionBehind)
@@ -524,11 +525,27 @@ func sameTopic(t *testing.T, f Fixture) {
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Position{label}, got, "another topic's gap is not stored")
 	accepted := schemas.Position{Topic: "t", TopicID: "second", FormerNextOffset: 7}
-	require.NoError(t, s.SetPosition(t.Context(), accepted))
-	got, err = s.EnsurePositions(t.Context(), at(0, "second"))
-	require.NoError(t, err)
-	require.Equal(t, []schemas.Position{accepted}, got)
+	for _, was := range []schemas.Position{
+		{Topic: "t", NextOffset: 6, TopicID: "first", Gap: label.Gap},
+		{Topic: "t", NextOffset: 7, TopicID: "second", Gap: label.Gap},
+		{Topic: "t", NextOffset: 7, TopicID: "first"},
+	} {
+		isSet, err := s.SetPosition(t.Context(), was, accepted)
+		require.NoError(t, err)
+		require.False(t, isSet, "%+v is not stored", was)
+	}
+	for range 2 { // the answer to the first request may be lost
+		isSet, err := s.SetPosition(t.Context(), label, accepted)
+		require.NoError(t, err)
+		require.True(t, isSet)
+		got, err = s.EnsurePositions(t.Context(), at(0, "second"))
+		require.NoError(t, err)
+		require.Equal(t, []schemas.Position{accepted}, got)
+	}
 	mustApply(t, s, move("second", 9))
+	isSet, err := s.SetPosition(t.Context(), label, accepted)
+	require.NoError(t, err)
+	require.False(t, isSet, "another processor has moved it")
 }
 
 func committedDeadLetters(t *testing.T, f Fixture) {
@@ -553,8 +570,11 @@ func committedDeadLetters(t *testing.T, f Fixture) {
 		require.NoError(t, err)
 		require.Equal(t, []schemas.Position{p}, got)
 	}
+	was := p
 	p.TopicID, p.DeadLettersFrom, p.DeadLettersBelow = "second", 7, 7
-	require.NoError(t, s.SetPosition(t.Context(), p))
+	isSet, err := s.SetPosition(t.Context(), was, p)
+	require.NoError(t, err)
+	require.True(t, isSet)
 	got, err := s.EnsurePositions(t.Context(), []schemas.Position{p})
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Position{p}, got)
@@ -657,7 +677,8 @@ func olderVersion(t *testing.T, f Fixture) {
 
 func emptyBatch(t *testing.T, f Fixture) {
 	s := f.Open(t, 1)
-	require.NoError(t, s.SetPosition(t.Context(), schemas.Position{Topic: "t", NextOffset: 3}))
+	_, err := s.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t", NextOffset: 3}})
+	require.NoError(t, err)
 	out := mustApply(t, s, At(schemas.Batch{Group: "g"}, 3, 4))
 	require.Empty(t, out.Published)
 	require.Empty(t, out.Snapshots)
