@@ -18,7 +18,8 @@ type buffers struct {
 }
 
 const (
-	smallestBuffer = 64 << 10
+	// smallestBuffer is small because a fetch may have very many small batches, each with a buffer of its own.
+	smallestBuffer = 1 << 10
 	largestBuffer  = 16 << 20 // larger ones are rare and not kept
 	// unpackingMargin is the space that the unpacker wants beyond the content, to copy in long words.
 	unpackingMargin = 64

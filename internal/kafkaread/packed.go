@@ -267,7 +267,7 @@ type Limits struct {
 func LoadWithin(r *kgo.Record, limits Limits, use func(schemas.Record)) error {
 	at, ok := placeOf(r)
 	if !ok {
-		use(Record(r))
+		use(recordWithin(r, limits.Field))
 		return nil
 	}
 	loading.Lock()

@@ -39,6 +39,32 @@ func Record(r *kgo.Record) schemas.Record {
 	return rec
 }
 
+// emptyHeaderBytes is what a header costs in memory beside its bytes.
+var emptyHeaderBytes = new(schemas.Header).HeldBytes()
+
+// recordWithin is Record, but of very many headers it leaves those that a packed record would have. An empty
+// one has two bytes in a batch. A record whose headers are few and long is whole.
+func recordWithin(r *kgo.Record, limit int) schemas.Record {
+	most := max(keptHeaderBytes, limit)
+	// guard: bytes: the headers of a batch that is not packed do not take the memory twice | always
+	if len(r.Headers) <= most/emptyHeaderBytes {
+		return Record(r)
+	}
+	kept := keptHeaders{left: most}
+	for _, h := range r.Headers {
+		kept.add(schemas.Header{Key: h.Key, Value: h.Value}, false)
+	}
+	plain := *r
+	plain.Headers = nil
+	rec := Record(&plain)
+	rec.DescribeWhole()
+	whole := *rec.Cut
+	headers, cut := kept.close()
+	whole.Headers += cut
+	rec.Headers, rec.Cut = headers, &whole
+	return rec
+}
+
 // Time returns the timestamp of a record that a client has fetched, whatever its year.
 func Time(r *kgo.Record) time.Time { return time.UnixMilli(timestampMS(r.Timestamp)) }
 
@@ -80,7 +106,8 @@ func Headers(headers []schemas.Header) []kgo.RecordHeader {
 // Map returns f of each record, in their order. It calls f on up to workers goroutines, one of which is the
 // caller's, so that a single record waits for no other goroutine. Packed records follow, one at a time: their
 // bytes are valid only within f, and their values are cut to limit (see Load). There may be more results than
-// records, because several packed records share a placeholder.
+// records, because several packed records share a placeholder. A record of very many headers has
+// only some of them.
 func Map[T any](
 	records []*kgo.Record, limit, workers int, f func(rec schemas.Record, isPacked bool) T,
 ) ([]T, error) {
@@ -95,7 +122,7 @@ func Map[T any](
 		for from := range next {
 			for i := from; i < min(from+chunk, len(records)); i++ {
 				if !IsPacked(records[i]) {
-					out[i] = f(Record(records[i]), false)
+					out[i] = f(recordWithin(records[i], 0), false)
 				}
 			}
 		}

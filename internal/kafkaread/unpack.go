@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -39,23 +40,31 @@ const (
 	unpackedFetchBytes = 64 << 20
 	// wholeRecords bounds the records of a batch that is unpacked whole: each costs the client 160 bytes.
 	wholeRecords = 50_000
+	// wholeFetchRecords bounds the records of all batches of a fetch that are unpacked whole. Real fetches have
+	// some thousands.
+	wholeFetchRecords = 400_000
 	// wholeHeaders bounds the headers of all batches of a fetch that are unpacked whole. Each costs 40 bytes in
 	// the client and as much again in the core's record, and may have two on the wire. Real records have ten.
 	wholeHeaders = 800_000
+	// deferredBytes is what a batch with placeholders counts beside them, because opening its stream takes
+	// memory and time.
+	deferredBytes = 4 << 10
 	// maxWindow is the largest window of a zstd frame. Kafka itself reads no larger one.
 	maxWindow = 128 << 20
 )
 
-// placeholderBytes bounds the placeholders of a batch. One has 50 bytes, and costs 400 in the client. Only
-// tests change it.
+// placeholderBytes bounds the placeholders of a batch, and of a fetch. One has 50 bytes, and costs 400 in the
+// client. Only tests change it.
 var placeholderBytes = 16 << 20
 
-// Unpack returns the options with which a client unpacks batches in bounded memory. Its records must be read
-// with Load or Each, because a placeholder has neither key nor value.
-func Unpack() []kgo.Opt { return UnpackSharing(SharedRecords) }
+// errFetchFull ends a fetch whose batches have taken their memory. The client keeps the records before it,
+// and fetches the rest again. It tells its caller nothing, because it takes the error for a retryable one.
+var errFetchFull = fmt.Errorf("the fetch takes no more batches: %w", kerr.ThrottlingQuotaExceeded)
 
-// UnpackSharing is Unpack for batches of very many records: up to share of them, at least SharedRecords,
-// share a placeholder. Who polls placeholders must poll fewer of them: see PollsSharing.
+// UnpackSharing returns the options with which a client unpacks batches in bounded memory. Its records must
+// be read with Load or Map, because a placeholder has neither key nor value. Up to share of them, at least
+// SharedRecords, share a placeholder. A client that polls placeholders of more must poll fewer: see
+// PollsSharing.
 func UnpackSharing(share int) []kgo.Opt {
 	u := &unpacker{share: share}
 	return []kgo.Opt{
@@ -70,10 +79,12 @@ func PollsSharing(most, share int) int { return max(1, most*SharedRecords/max(Sh
 type unpacker struct {
 	share int // the most records of a placeholder
 
-	mu       sync.Mutex
-	left     int       // guarded by mu; bytes that the current fetch may still unpack to
-	headers  int       // guarded by mu; headers that the current fetch has unpacked whole
-	deferred []*packed // guarded by mu; batches of that fetch with placeholders
+	mu           sync.Mutex
+	left         int       // guarded by mu; bytes that the current fetch may still unpack to
+	records      int       // guarded by mu; records that the current fetch has unpacked whole
+	headers      int       // guarded by mu; headers of these
+	deferred     []*packed // guarded by mu; batches of that fetch with placeholders
+	placeholders int       // guarded by mu; bytes of these placeholders, and deferredBytes for each batch
 }
 
 // OnBrokerRead implements kgo.HookBrokerRead. An answer to a fetch begins a new budget.
@@ -82,7 +93,8 @@ func (u *unpacker) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ tim
 	if key == fetch {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.left, u.headers, u.deferred = unpackedFetchBytes, 0, nil
+		u.left, u.records, u.headers = unpackedFetchBytes, 0, 0
+		u.deferred, u.placeholders = nil, 0
 	}
 }
 
@@ -95,22 +107,54 @@ func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	defer u.mu.Unlock()
 	// guard: bytes: a batch is unpacked whole only within its bound | min(u.left, unpackedBatchBytes) -> 1<<40
 	out, err := unpackWhole(src, codec, min(u.left, unpackedBatchBytes))
+	if err == nil && u.takesWhole(out) {
+		// guard: bytes: a small batch counts with its buffer | cap(out) -> len(out)
+		u.left -= cap(out)
+		return out, nil
+	}
 	if err == nil {
-		records, headers := countParts(out)
-		u.headers += headers
-		// guard: bytes: headers without bytes do not take the memory | u.headers > wholeHeaders -> false
-		if records > wholeRecords || u.headers > wholeHeaders {
-			u.headers -= headers
-			err = errTooLarge
-		}
+		unpackBuffers.PutDecompressBytes(out)
+		err = errTooLarge
 	}
 	if errors.Is(err, errTooLarge) {
-		p := &packed{src: src, codec: codec}
-		out, err = p.placeholders(len(u.deferred), u.share)
-		u.deferred = append(u.deferred, p)
+		return u.putOff(&packed{src: src, codec: codec})
 	}
-	u.left -= len(out)
-	return out, err
+	return nil, err
+}
+
+// takesWhole counts the records and headers of an unpacked batch, unless they are too many. mu is held.
+func (u *unpacker) takesWhole(batch []byte) bool {
+	records, headers := countParts(batch)
+	// guard: bytes: the records of a fetch are bounded | u.records+records > wholeFetchRecords -> false
+	if records > wholeRecords || u.records+records > wholeFetchRecords {
+		return false
+	}
+	// guard: bytes: headers without bytes do not take the memory | u.headers+headers > wholeHeaders -> false
+	if u.headers+headers > wholeHeaders {
+		return false
+	}
+	u.records, u.headers = u.records+records, u.headers+headers
+	return true
+}
+
+// putOff returns the placeholders of a batch. The first of a fetch may have as many as one may have at all,
+// so that each fetch brings something. mu is held.
+func (u *unpacker) putOff(p *packed) ([]byte, error) {
+	if len(u.deferred) > 0 && u.placeholders+deferredBytes > placeholderBytes {
+		return nil, errFetchFull // without reading it
+	}
+	out, err := p.placeholders(len(u.deferred), u.share)
+	if err != nil {
+		return nil, err
+	}
+	held := u.placeholders + deferredBytes + len(out)
+	// guard: bytes: the placeholders of a fetch are bounded | held > placeholderBytes -> false
+	if len(u.deferred) > 0 && held > placeholderBytes {
+		return nil, errFetchFull
+	}
+	u.placeholders = held
+	u.deferred = append(u.deferred, p)
+	return out, nil
 }
 
 // OnFetchRecordBuffered implements kgo.HookFetchRecordBuffered. It attaches its batch to a placeholder.

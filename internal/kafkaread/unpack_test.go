@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -250,6 +251,118 @@ func TestHeadersOfABatchAreCountedAsTheClientMakesThem(t *testing.T) {
 	require.Zero(t, headers, "more headers than bytes are none")
 }
 
+// emptyRecords returns a packed batch of n records without anything.
+func emptyRecords(n int) []byte {
+	return s2.EncodeSnappy(nil, bytes.Repeat([]byte{6 << 1, 0, 0, 0, 1, 1, 0}, n))
+}
+
+func newFetch() *unpacker { return &unpacker{share: SharedRecords, left: unpackedFetchBytes} }
+
+// Small batches count with their buffers: those unpacked whole, and behind them those with placeholders. The
+// first that would be too much ends the fetch, in a way that the client retries. The next fetch takes it.
+// guard: bytes: a small batch counts with its buffer
+func TestVeryManySmallBatchesOfAFetchAreHeldWithinABound(t *testing.T) {
+	u, one := newFetch(), emptyRecords(1)
+	held, whole := 0, 0
+	out, err := u.Decompress(one, kgo.CodecSnappy)
+	for ; err == nil && len(u.deferred) == 0; out, err = u.Decompress(one, kgo.CodecSnappy) {
+		held += cap(out)
+		whole++
+	}
+	require.NoError(t, err)
+	require.LessOrEqual(t, held, unpackedFetchBytes+smallestBuffer)
+	require.Greater(t, whole, 10_000, "small batches have small buffers")
+	for err == nil {
+		_, err = u.Decompress(one, kgo.CodecSnappy)
+	}
+	require.ErrorIs(t, err, errFetchFull)
+	require.True(t, kerr.IsRetriable(err))
+	require.InDelta(t, placeholderBytes/(deferredBytes+len(out)), len(u.deferred), 10)
+	u.OnBrokerRead(kgo.BrokerMetadata{}, 1, 0, 0, 0, nil)
+	_, err = u.Decompress(one, kgo.CodecSnappy)
+	require.NoError(t, err)
+}
+
+// Batches of 50,000 records each would be a gigabyte of the client's records.
+// guard: bytes: the records of a fetch are bounded
+func TestTheRecordsOfAFetchAreHeldWithinABound(t *testing.T) {
+	u, batch := newFetch(), emptyRecords(wholeRecords)
+	for i := range wholeFetchRecords/wholeRecords + 2 {
+		_, err := u.Decompress(batch, kgo.CodecSnappy)
+		require.NoError(t, err)
+		require.Len(t, u.deferred, max(0, i+1-wholeFetchRecords/wholeRecords))
+	}
+	require.Equal(t, wholeFetchRecords, u.records)
+}
+
+// guard: bytes: the placeholders of a fetch are bounded
+func TestThePlaceholdersOfAFetchAreHeldWithinABound(t *testing.T) {
+	u, batch := newFetch(), emptyRecords(2_000_000)
+	held := 0
+	for {
+		out, err := u.Decompress(batch, kgo.CodecSnappy)
+		if err != nil {
+			require.ErrorIs(t, err, errFetchFull)
+			break
+		}
+		held += len(out)
+	}
+	require.LessOrEqual(t, held, placeholderBytes)
+	require.Greater(t, held, placeholderBytes/2)
+}
+
+// A fetch takes two of these batches, of which each partition has eight. The rest comes with later fetches.
+func TestWhatAFetchDoesNotTakeComesWithTheNextOne(t *testing.T) {
+	before := placeholderBytes
+	t.Cleanup(func() { placeholderBytes = before })
+	placeholderBytes = 250_000
+	kafka, _ := cluster(t)
+	const batches, n = 8, wholeRecords + 1
+	for range batches {
+		for id := range int32(2) {
+			records := make([]*kgo.Record, n)
+			for i := range records {
+				records[i] = &kgo.Record{Partition: id, Value: []byte("x")}
+			}
+			produceBatch(t, kafka, codecs["snappy"], records...)
+		}
+	}
+	next := map[int32]int64{}
+	opts := []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}
+	spans := Spans{0: {0, 0, batches * n}, 1: {1, 0, batches * n}}
+	err := Read(within(t, time.Minute), opts, "raw", spans, func(records []*kgo.Record) error {
+		_, err := Map(records, 0, 1, func(rec schemas.Record, isPacked bool) bool {
+			require.True(t, isPacked)
+			require.Equal(t, next[rec.Partition], rec.Offset)
+			next[rec.Partition]++
+			return true
+		})
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[int32]int64{0: batches * n, 1: batches * n}, next)
+}
+
+// The client has made the headers of a batch that is not packed. The core's record has few of them.
+// guard: bytes: the headers of a batch that is not packed do not take the memory twice
+func TestAMillionEmptyHeadersOfAnUncompressedBatchAreNotCopied(t *testing.T) {
+	kafka, _ := cluster(t)
+	const n = 1 << 20
+	revision := kgo.RecordHeader{Key: "revision", Value: []byte("2")}
+	many := &kgo.Record{Headers: append(make([]kgo.RecordHeader, n), revision), Value: []byte("x")}
+	usual := &kgo.Record{Headers: slices.Repeat([]kgo.RecordHeader{revision}, 1000)}
+	produceBatch(t, kafka, kgo.ProducerBatchCompression(kgo.NoCompression()), usual, many)
+	got, _ := readAll(t, kafka, 2, 16<<20)
+	require.Len(t, got, 2)
+	require.Nil(t, got[0].Cut)
+	require.Equal(t, usual.Headers, Headers(got[0].Headers))
+	headers := got[1].Headers
+	require.LessOrEqual(t, len(headers), keptHeaderBytes/emptyHeaderBytes+1)
+	require.Equal(t, Headers(headers)[len(headers)-1], revision)
+	want := &schemas.Cut{Bytes: 1, SHA256: sha256.Sum256(many.Value), Headers: int64(n + 1 - len(headers))}
+	require.Equal(t, want, got[1].Cut)
+}
+
 // Very many records of a few bytes are not held as records of the client.
 func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	kafka, _ := cluster(t)
@@ -302,7 +415,7 @@ func TestAnEmptyRangeOfAPlaceholderHasNoRecords(t *testing.T) {
 		records[i] = &kgo.Record{Value: []byte("x")}
 	}
 	produceBatch(t, kafka, codecs["zstd"], records...)
-	client, err := kgo.NewClient(append(Unpack(), kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.ConsumeTopics("raw"))...)
+	client, err := kgo.NewClient(append(UnpackSharing(SharedRecords), kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.ConsumeTopics("raw"))...)
 	require.NoError(t, err)
 	defer client.Close()
 	r := client.PollRecords(t.Context(), 1).Records()[0]
