@@ -128,7 +128,7 @@ func endsWithCR(first []byte, column string) bool {
 	}
 	head := first[:end]
 	isQuoted := bytes.Count(head, []byte(`"`))%2 == 1
-	// guard: files: a table whose lines end with CR may have an LF | instead return false
+	// guard: files: a table whose lines end with CR may have an LF | return !isQuoted -> return false && !isQuoted
 	return !isQuoted && (isForExcel(head) || commaOf(head, column) != 0)
 }
 
