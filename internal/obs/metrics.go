@@ -139,29 +139,37 @@ func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 // process has. Several clients may have the options at once, and are then counted together.
 func (m *Metrics) Kafka(client string, log *slog.Logger) []kgo.Opt {
 	named := prometheus.WrapRegistererWith(prometheus.Labels{"client": client}, m.Registry)
+	hooks := &sharedHooks{
+		Metrics:  kprom.NewMetrics("pitchstream_kafka", kprom.Registerer(withoutGauges{named})),
+		register: named,
+	}
 	return []kgo.Opt{
-		kgo.WithHooks(&sharedHooks{Metrics: kprom.NewMetrics("pitchstream_kafka", kprom.Registerer(named))}),
+		kgo.WithHooks(hooks),
 		kgo.WithLogger(quietLogger{kslog.New(log.With("client", client))}),
 	}
 }
 
 // sharedHooks registers the metrics once for all clients that are open, because a processor that refills a
 // store has two, and registering them again panics. It embeds the metrics, since a client finds its hooks by
-// type.
+// type. The gauges are its own: those of kprom would be about the first client only.
 type sharedHooks struct {
 	*kprom.Metrics
-	mu   sync.Mutex
-	open int // clients
+	register prometheus.Registerer
+
+	mu     sync.Mutex
+	open   []*kgo.Client          // guarded by mu
+	gauges []prometheus.Collector // guarded by mu; of the open clients
 }
 
 // OnNewClient implements kgo.HookNewClient.
 func (h *sharedHooks) OnNewClient(c *kgo.Client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.open++
-	// guard: obs: clients that are open together share their metrics | h.open == 1 -> true
-	if h.open == 1 {
+	h.open = append(h.open, c)
+	// guard: obs: clients that are open together share their metrics | len(h.open) == 1 -> true
+	if len(h.open) == 1 {
 		h.Metrics.OnNewClient(c)
+		h.addGauges()
 	}
 }
 
@@ -169,10 +177,62 @@ func (h *sharedHooks) OnNewClient(c *kgo.Client) {
 func (h *sharedHooks) OnClientClosed(c *kgo.Client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.open--
-	// guard: obs: metrics stay until the last client is closed | h.open == 0 -> true
-	if h.open == 0 {
+	// guard: obs: a client that is closed counts no more
+	h.open = slices.DeleteFunc(h.open, func(o *kgo.Client) bool { return o == c })
+	// guard: obs: metrics stay until the last client is closed | len(h.open) == 0 -> true
+	if len(h.open) == 0 {
 		h.Metrics.OnClientClosed(c)
+		for _, g := range h.gauges {
+			h.register.Unregister(g)
+		}
+		h.gauges = nil
+	}
+}
+
+// addGauges registers the gauges of what the open clients hold together. mu is held.
+func (h *sharedHooks) addGauges() {
+	add := func(name, help string, of func(*kgo.Client) int64) {
+		g := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "pitchstream_kafka", Name: name, Help: help,
+		}, func() (sum float64) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for _, c := range h.open {
+				sum += float64(of(c))
+			}
+			return sum
+		})
+		h.register.MustRegister(g)
+		h.gauges = append(h.gauges, g)
+	}
+	add("buffered_produce_records_total", "Total number of records buffered within the client ready to be "+
+		"produced", (*kgo.Client).BufferedProduceRecords)
+	add("buffered_produce_bytes", "Total number of bytes buffered within the client ready to be produced",
+		(*kgo.Client).BufferedProduceBytes)
+	add("buffered_fetch_records_total", "Total number of records buffered within the client ready to be "+
+		"consumed", (*kgo.Client).BufferedFetchRecords)
+	add("buffered_fetch_bytes", "Total number of bytes buffered within the client ready to be consumed",
+		(*kgo.Client).BufferedFetchBytes)
+}
+
+// withoutGauges registers all of a client's metrics but the single ones: kprom's gauges. Its counters have
+// labels.
+type withoutGauges struct{ prometheus.Registerer }
+
+// Register implements prometheus.Registerer.
+func (r withoutGauges) Register(c prometheus.Collector) error {
+	if _, isSingle := c.(prometheus.Metric); isSingle {
+		return nil
+	}
+	return r.Registerer.Register(c)
+}
+
+// MustRegister implements prometheus.Registerer.
+func (r withoutGauges) MustRegister(all ...prometheus.Collector) {
+	for _, c := range all {
+		if err := r.Register(c); err != nil {
+			panic(err)
+		}
 	}
 }
 

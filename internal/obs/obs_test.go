@@ -3,6 +3,7 @@ package obs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -137,6 +138,32 @@ func TestKafkaClientsHaveTheirOwnSeries(t *testing.T) {
 	text := scrape(t, m)
 	require.Contains(t, text, `pitchstream_kafka_buffered_fetch_records_total{client="admin"} 0`)
 	require.Contains(t, text, `pitchstream_kafka_buffered_fetch_records_total{client="consumer"} 0`)
+}
+
+// The gauges are about the clients that are open, whichever came first.
+//
+// guard: obs: a client that is closed counts no more
+func TestTheGaugesOfKafkaClientsOfOneNameAreOfAllThatAreOpen(t *testing.T) {
+	const series = `pitchstream_kafka_buffered_produce_records_total{client="processor"} %d`
+	m := NewMetrics("dev")
+	options := append(m.Kafka("processor", quiet), kgo.DefaultProduceTopic("t"), kgo.ManualFlushing())
+	open := func(records int) *kgo.Client {
+		c, err := kgo.NewClient(options...)
+		require.NoError(t, err)
+		for range records {
+			c.Produce(t.Context(), &kgo.Record{Value: []byte("x")}, nil)
+		}
+		return c
+	}
+	first, second := open(1), open(2)
+	require.Contains(t, scrape(t, m), fmt.Sprintf(series, 3))
+	first.Close()
+	require.Contains(t, scrape(t, m), fmt.Sprintf(series, 2))
+	third := open(4)
+	require.Contains(t, scrape(t, m), fmt.Sprintf(series, 6))
+	second.Close()
+	third.Close()
+	require.NotContains(t, scrape(t, m), "buffered_produce_records_total")
 }
 
 // A processor that refills a store has a second client beside the one of its session.

@@ -32,7 +32,7 @@ type Observer struct {
 	arrival sync.Once    // logs the first record whose time the topic has replaced
 	failed  atomic.Value // when a write to Postgres failed last, a time.Time; zero: a later one succeeded
 	unknown atomic.Value // the note about migrations that was logged last
-	absent  atomic.Value // why Postgres cannot be used, as it was logged last; "": it can be
+	absence absence      // why Postgres cannot be used
 }
 
 // NewObserver returns an observer with metrics of its own. hint is Options.Hint.
@@ -204,7 +204,7 @@ const refusedFor = 35 * time.Second
 // pinged records the outcome of a check of Postgres. A server that answers may refuse every write, as with a
 // full disk, so that it does not end the fault of a write.
 func (w *Observer) pinged(now time.Time, err error) {
-	w.logAbsence(err)
+	w.logAbsence(now, err)
 	switch {
 	case err != nil:
 		w.health.Set("postgres", false, w.withHint(err))
@@ -217,18 +217,58 @@ func (w *Observer) pinged(now time.Time, err error) {
 	w.Metrics.Up("postgres", err == nil)
 }
 
+// An absence of Postgres is logged with absenceTexts different reasons at once, and then with a new one after
+// absenceQuiet. A text may have the port of its connection, so that each check has another.
+const (
+	absenceTexts = 8
+	absenceQuiet = time.Minute
+)
+
+// absence has the reasons why Postgres cannot be used that were logged since it could be used.
+type absence struct {
+	mu     sync.Mutex
+	logged map[string]bool // guarded by mu; nil: it can be used
+	last   time.Time       // guarded by mu; when one was logged
+}
+
+// mustLog reports whether a reason is to be logged, and counts it as logged.
+func (a *absence) mustLog(now time.Time, why string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// guard: the log of an absence is bounded | len(a.logged) >= absenceTexts && now.Sub(a.last) < absenceQuiet -> false
+	isEnough := len(a.logged) >= absenceTexts && now.Sub(a.last) < absenceQuiet
+	// guard: a processor that waits for Postgres logs why | a.logged[why] || isEnough -> true
+	if a.logged[why] || isEnough {
+		return false
+	}
+	if len(a.logged) < absenceTexts {
+		if a.logged == nil {
+			a.logged = map[string]bool{}
+		}
+		a.logged[why] = true
+	}
+	a.last = now
+	return true
+}
+
+// end reports whether there was an absence, and ends it.
+func (a *absence) end() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.logged != nil
+	a.logged = nil
+	return was
+}
+
 // logAbsence logs why Postgres cannot be used, once for each remedy, and when it can be again. A processor
 // that starts writes nothing yet, so its log would otherwise not say why it waits.
-func (w *Observer) logAbsence(err error) {
-	if err == nil {
-		if was, _ := w.absent.Swap("").(string); was != "" {
+func (w *Observer) logAbsence(now time.Time, err error) {
+	switch {
+	case err == nil:
+		if w.absence.end() {
 			w.log.Info("Postgres can be used again")
 		}
-		return
-	}
-	why := cmp.Or(w.hint(err), err.Error())
-	// guard: a processor that waits for Postgres logs why | w.absent.Swap(why) != why -> why == ""
-	if w.absent.Swap(why) != why {
+	case w.absence.mustLog(now, cmp.Or(w.hint(err), err.Error())):
 		w.log.Warn("Postgres cannot be used: waiting for it", "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -159,6 +160,28 @@ func TestAPostgresThatRefusesWritesIsNotReadyBecauseItAnswers(t *testing.T) {
 
 // A processor that starts with a wrong password writes nothing, so no attempt of the stream says why.
 //
+// A check fails each second, with one of two reasons, and later with a text of its own each time.
+// guard: the log of an absence is bounded
+func TestTheLogOfAnAbsenceIsBounded(t *testing.T) {
+	var log lockedBuffer
+	w := NewObserver(slog.New(slog.NewTextHandler(&log, nil)), nil)
+	at := time.Unix(1_700_000_000, 0)
+	for range 100 {
+		w.pinged(at, errors.New("connection refused"))
+		w.pinged(at, errors.New("no such host"))
+	}
+	const line = "Postgres cannot be used"
+	require.Equal(t, 2, strings.Count(log.String(), line))
+	for i := range 240 {
+		at = at.Add(time.Second)
+		w.pinged(at, fmt.Errorf("read from port %d: reset", i))
+	}
+	require.Equal(t, absenceTexts+3, strings.Count(log.String(), line))
+	w.pinged(at, nil)
+	w.pinged(at, errors.New("connection refused"))
+	require.Equal(t, absenceTexts+4, strings.Count(log.String(), line), "another absence")
+}
+
 // guard: a processor that waits for Postgres logs why
 func TestTheLogSaysWhyPostgresCannotBeUsed(t *testing.T) {
 	var log lockedBuffer
