@@ -47,8 +47,11 @@ func (t *Topic) Another() *Topic {
 // record. It reads the manifests again.
 func (t *Topic) Bounds(ctx context.Context) (kafkaread.Spans, error) {
 	bounds, err := kafkaread.Bounds(ctx, t.admin, t.name, kgo.ReadCommitted())
-	if err != nil || t.place == "" {
-		return bounds, err
+	if err != nil {
+		return nil, err
+	}
+	if t.bounds = bounds; t.place == "" {
+		return maps.Clone(bounds), nil
 	}
 	if err := t.openArchive(ctx); err != nil {
 		return nil, err
@@ -69,6 +72,9 @@ func (t *Topic) BoundsAgain(ctx context.Context) (kafkaread.Spans, error) {
 	}
 	return t.withArchive(bounds), nil
 }
+
+// Own returns the offsets that the topic itself had when Bounds or BoundsAgain was called last.
+func (t *Topic) Own() kafkaread.Spans { return t.bounds }
 
 // withArchive keeps the bounds of the topic, and returns them with what the archive has before them.
 func (t *Topic) withArchive(bounds kafkaread.Spans) kafkaread.Spans {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -203,6 +206,36 @@ func TestAPartitionWithAGapIsHeld(t *testing.T) {
 	store.positions[0].NextOffset, store.positions[0].Gap = next-2, "the next record to apply is offset 1"
 	require.Equal(t, []string{"raw/0: the next record to apply is offset 1 (held, or accepted and not read yet)"},
 		compare(t, kafka, store, false).Held)
+}
+
+// Retention has deleted records before a processor read them. The archive has them, which no processor reads.
+//
+// guard: verify: records that only the archive has are not behind
+func TestAGapThatTheArchiveCoversIsHeld(t *testing.T) {
+	kafka, store := played(t)
+	next := store.positions[0].NextOffset
+	kafka.Archive = t.TempDir()
+	folder, err := blob.Open(kafka.Archive)
+	require.NoError(t, err)
+	_, err = archive.Run(t.Context(), archive.Options{
+		Client: kafka.Client, Topic: "raw", Store: folder, SegmentBytes: 64 << 10, Once: true,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kafka.Client...)
+	require.NoError(t, err)
+	defer client.Close()
+	before := kadm.Offsets{}
+	before.Add(kadm.Offset{Topic: "raw", At: next - 2})
+	_, err = kadm.NewClient(client).DeleteRecords(t.Context(), before)
+	require.NoError(t, err)
+	require.Empty(t, compare(t, kafka, store, false).Held)
+	store.positions[0].NextOffset = next - 5
+	r := compare(t, kafka, store, false)
+	require.EqualValues(t, next-5, r.Records, "those below the position are compared with the archive")
+	require.EqualValues(t, 2, r.Behind)
+	require.Equal(t, []string{fmt.Sprintf("raw/0: the next record to apply is offset %d, but the topic begins at %d; "+
+		"a replay from the archive reads what it has of the records between", next-5, next-2)}, r.Held)
 }
 
 // Each kind of difference is found, and a repair leaves those that the topic cannot decide. It counts the
