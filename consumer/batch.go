@@ -158,7 +158,8 @@ func (b *batch) timeLeft(early *earlyProduce) time.Duration {
 		}
 		every, records = every+earlyTime, records+earlyRecords
 	}
-	if b.records >= records {
+	// guard: a batch whose rows are compared too slowly shrinks | min(records, b.cfg.commitSize.limit()) -> records
+	if b.records >= min(records, b.cfg.commitSize.limit()) {
 		return 0
 	}
 	return every - b.cfg.Now().Sub(b.began)

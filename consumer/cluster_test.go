@@ -152,6 +152,8 @@ type worker struct {
 	hang, waiting atomic.Bool
 	// late makes the store answer the next write when its attempt ends; waiting reports such a write, too.
 	late atomic.Bool
+	// comparing is how long the store takes to compare one row, in nanoseconds.
+	comparing atomic.Int64
 	// slowness is how long the store takes for one pitch, in nanoseconds.
 	slowness atomic.Int64
 	// cutFromView drops the pushes and sweeps of the processor, as if it could not reach the view.
@@ -306,6 +308,7 @@ func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcom
 }
 
 func (m workerStore) Changed(ctx context.Context, rows []schemas.Published) ([]schemas.Published, error) {
+	sleep(ctx, time.Duration(m.w.comparing.Load()*int64(len(rows))))
 	if ctx.Err() != nil { // as Postgres does
 		return nil, ctx.Err()
 	}

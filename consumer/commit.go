@@ -26,6 +26,9 @@ import (
 // Sending the rows is most of a commit. When a batch has lasted for commitEvery, an early produce opens its
 // transaction and sends the rows stored so far, while polls go on; little is left for the commit. Dead
 // letters are never sent early, because the breaker judges the batch as a whole.
+//
+// The store compares the rows while the transaction is open. If it takes too long, the same batch would be
+// sent for ever, so the next one has half of the records (Config.commitSize).
 
 // While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take
 // the rest within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
@@ -130,7 +133,7 @@ type transaction struct {
 // commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false,
 // without an error, when a rebalance came in between or ctx has ended: everything was aborted, and the next
 // owner reads the batch again. It returns errEarlyTooLong when the store did not say in time which rows have
-// changed: everything was aborted then, too, and the session goes on.
+// changed: everything was aborted then, too, and the session goes on with smaller batches.
 func (t *transaction) commit(ctx context.Context, d decision) (committed bool, err error) {
 	if err := t.begin(); err != nil {
 		return false, err
@@ -237,11 +240,11 @@ type earlyProduce struct {
 
 // produceEarly opens the transaction and sends the rows stored so far, in a goroutine that earlyProduce.wait
 // waits for. It starts nothing, and returns false, when it ran before, for a batch that must be judged first
-// (sendsAtEnd), while the store is too slow, and without rows.
+// (sendsAtEnd), and without rows. So it does while the store is too slow, or has been for a commit.
 func (p *pipeline) produceEarly() (started bool, err error) {
 	s := p.session
 	// guard: a slow store is not waited for with rows sent | p.batch.backlog() > earlyTime -> false
-	if p.early != nil || s.sendsAtEnd || p.batch.backlog() > earlyTime {
+	if p.early != nil || s.sendsAtEnd || p.cfg.commitSize.isShrunk() || p.batch.backlog() > earlyTime {
 		return false, nil
 	}
 	rows := p.batch.takeUnsent()

@@ -58,7 +58,7 @@ func TestPollsAreGatheredWhileRecordsWait(t *testing.T) {
 func TestATransactionWaitsForPollsWhileRecordsWait(t *testing.T) {
 	inVirtualTime(t, "a second")
 	inBubble(t, func(t *testing.T) {
-		p := &pipeline{cfg: &Config{batchSize: newBatchSize(40)}, polls: make(chan *poll)}
+		p := &pipeline{cfg: &Config{batchSize: newBatchSize(40, storeTimeout)}, polls: make(chan *poll)}
 		behind := func(n int64) *poll { return &poll{records: make([]Decoded, 10), behind: n} }
 		time.AfterFunc(time.Second, func() { p.polls <- behind(gatherLag) })
 		together, next := p.take(behind(gatherLag))

@@ -19,7 +19,9 @@ import (
 // cut back, because the caller may drop what it returns, and the client reports each only once.
 func (s *session) poll(ctx context.Context) (fetches kgo.Fetches) {
 	share := int(s.cfg.share.Load())
-	most := kafkaread.PollsSharing(min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit()), share)
+	// guard: a poll brings no more than a batch whose rows were compared too slowly | s.cfg.commitSize.limit() -> s.cfg.PollMaxRecords
+	most := min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit(), s.cfg.commitSize.limit())
+	most = kafkaread.PollsSharing(most, share)
 	if s.replay != nil {
 		fetches = s.replay.poll(ctx, s.kafka, most)
 	} else {
@@ -184,28 +186,30 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	return nil
 }
 
-// batchSize is how many records may go to the store at once. A store that is too slow for a batch would be
-// given the same one for ever. So the batch is halved until it passes, and grows again while the store is
-// quick. All goroutines of a processor share it, and it outlives a session.
+// batchSize is how many records may go to the store at once, or be committed at once. A store that is too
+// slow for a batch would be given the same one for ever. So the batch is halved until it passes, and grows
+// again while the store is quick. All goroutines of a processor share it, and it outlives a session.
 type batchSize struct {
-	most    int          // records; Config.StoreMaxRecords
-	current atomic.Int64 // records; 1 to most
+	most    int           // records
+	quick   time.Duration // within which the store must answer before it is given twice as many records
+	current atomic.Int64  // records; 1 to most
 }
 
 // errTooSlow reports that the store did not answer in time for a batch that can be smaller.
 var errTooSlow = errors.New("the store did not answer in time: the records are read again in smaller batches")
 
-// quickAnswer is the time within which a store must answer before it is given twice as many records.
-const quickAnswer = storeTimeout / 4
-
-func newBatchSize(most int) *batchSize {
-	s := &batchSize{most: most}
+// newBatchSize returns a batchSize of a store that has so much time for a batch.
+func newBatchSize(most int, limit time.Duration) *batchSize {
+	s := &batchSize{most: most, quick: limit / 4}
 	s.current.Store(int64(most))
 	return s
 }
 
 // limit returns how many records may go to the store at once now.
 func (s *batchSize) limit() int { return int(s.current.Load()) }
+
+// isShrunk reports whether a batch may have fewer records than usual.
+func (s *batchSize) isShrunk() bool { return s.limit() < s.most }
 
 // shrink sets the limit to half of n after a batch of n records got no answer, or to half of the limit if
 // that is less. It returns false if n cannot be halved.
@@ -218,12 +222,12 @@ func (s *batchSize) shrink(n int) bool {
 	return true
 }
 
-// grow doubles the limit if the store answered a batch of n records within quickAnswer. A batch of at most
+// grow doubles the limit if the store answered a batch of n records quickly. A batch of at most
 // half of the limit shows nothing about a larger one.
 func (s *batchSize) grow(n int, took time.Duration) {
 	// guard: a batch grows again
 	// guard: only a full batch makes the next one larger | n > s.limit()/2 -> true
-	if took < quickAnswer && n > s.limit()/2 && s.limit() < s.most {
+	if took < s.quick && n > s.limit()/2 && s.isShrunk() {
 		s.current.Store(int64(min(s.most, 2*s.limit())))
 	}
 }

@@ -88,8 +88,10 @@ type Config struct {
 	// further gap in them. It outlives a session.
 	startFound   *sync.Map
 	produceFault *produceFault // set by New
-	batchSize    *batchSize    // set by New
-	// share is how many records of a large batch share a placeholder. Only a new session heeds it. Set by New.
+	batchSize    *batchSize    // of one write to the store; set by New
+	commitSize   *batchSize    // of one commit, whose rows the store compares; set by New
+	// share is how many records of a large batch share a placeholder. Only a new session heeds it. Set by
+	// New.
 	share *atomic.Int64
 }
 
@@ -140,7 +142,9 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 		cfg.Observer = NopObserver{}
 	}
 	cfg.outputsAccepted, cfg.startFound = &atomic.Bool{}, &sync.Map{}
-	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.StoreMaxRecords)
+	cfg.produceFault = &produceFault{}
+	cfg.batchSize = newBatchSize(cfg.StoreMaxRecords, storeTimeout)
+	cfg.commitSize = newBatchSize(gatherRecords+earlyRecords, earlyLimit)
 	cfg.share = &atomic.Int64{}
 	cfg.share.Store(kafkaread.SharedRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}

@@ -22,6 +22,8 @@ type publisher struct {
 	store  Store
 	encode Encoder
 	trace  *tracer // nil: off
+
+	longest time.Duration // of the comparisons since the last commit; 0: there was none
 }
 
 // send sends the dead letters and, if all were taken, the rows. It waits for the brokers and returns the
@@ -147,13 +149,15 @@ func (p *publisher) sendRows(
 	return nil
 }
 
-// changed asks the store which of these pitches have changed since, for earlyLimit at most, because the
+// changed asks the store which of these pitches have changed since, for compareLimit at most, because the
 // transaction with their rows is open. Then it returns errEarlyTooLong. The time of the flush before it does
 // not count, because it is Kafka's: an abort for it would send the same rows as slowly again.
 func (p *publisher) changed(owned context.Context, rows []schemas.Published) ([]schemas.Published, error) {
-	// guard: an unavailable store holds no transaction open at the commit | earlyLimit -> time.Hour
-	asking, stop := context.WithTimeoutCause(owned, earlyLimit, errEarlyTooLong)
+	// guard: an unavailable store holds no transaction open at the commit | p.compareLimit() -> time.Hour
+	asking, stop := context.WithTimeoutCause(owned, p.compareLimit(), errEarlyTooLong)
 	defer stop()
+	began := p.cfg.Now()
+	defer func() { p.longest = max(p.longest, p.cfg.Now().Sub(began), 1) }()
 	return retry(asking, p.cfg, "postgres", func() ([]schemas.Published, error) {
 		// guard: what was published and changed since is published again | instead _, err := p.store.Changed(asking, rows); return nil, err
 		op := p.trace.begin("compare")
@@ -161,6 +165,41 @@ func (p *publisher) changed(owned context.Context, rows []schemas.Published) ([]
 		p.trace.compared(op, changed, err)
 		return changed, err
 	})
+}
+
+// compareLimit returns how long the store may compare rows. A batch that cannot be smaller has twice the
+// time, because another one could not be committed either. That is still less than transactionTimeout.
+func (p *publisher) compareLimit() time.Duration {
+	// guard: one record whose rows are compared slowly has more time | p.cfg.commitSize.limit() <= 1 -> false
+	if p.cfg.commitSize.limit() <= 1 {
+		return 2 * earlyLimit
+	}
+	return earlyLimit
+}
+
+// tooSlow has the next batches be smaller, after one of n records whose rows the store did not compare in
+// time. The log says so once.
+func (p *publisher) tooSlow(n int) {
+	wasShrunk := p.cfg.commitSize.isShrunk()
+	p.longest = 0
+	if canShrink := p.cfg.commitSize.shrink(n); !canShrink {
+		// guard: a batch of one record has more time, also where the limit is larger
+		p.cfg.commitSize.current.Store(1)
+	}
+	p.cfg.Observer.Condition("postgres", false, errEarlyTooLong.Error())
+	if !wasShrunk {
+		p.cfg.Log.Warn("the store did not compare the rows of a commit in time: going on with smaller batches",
+			"records", n, "next", p.cfg.commitSize.limit(), "timeout", earlyLimit)
+	}
+}
+
+// compared has the next batches be larger, after one of n records whose rows the store compared quickly.
+func (p *publisher) compared(n int) {
+	// guard: a batch without rows does not make the next one larger | p.longest > 0 -> true
+	if p.longest > 0 {
+		p.cfg.commitSize.grow(n, p.longest)
+	}
+	p.longest = 0
 }
 
 // packer sends records so that no batch of them is larger, uncompressed, than its topic accepts. A larger

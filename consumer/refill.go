@@ -134,7 +134,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err := r.republish(ctx, sortedRows(rows)); err != nil {
 		// guard: a refill whose rows the store compares too slowly takes fewer records | errors.Is(err, errEarlyTooLong) -> false
 		if errors.Is(err, errEarlyTooLong) {
-			r.cfg.batchSize.shrink(plan.counts.Records)
+			r.session.publisher.tooSlow(plan.counts.Records)
 		}
 		return summary, err
 	}
@@ -148,6 +148,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		delete(s.replay.reached, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
+	s.publisher.compared(plan.counts.Records)
 
 	summary.add(plan.counts, outcome, nil) // dead letters were counted when they were sent
 	summary.addRows(rows)

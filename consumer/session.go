@@ -265,6 +265,9 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 	}
 	if !committed {
 		s.sendsAtEnd = s.sendsAtEnd || isTooLong
+		if isTooLong {
+			s.publisher.tooSlow(p.batch.records)
+		}
 		reason := cmp.Or(context.Cause(work), err, errRebalanced)
 		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
 		s.mayRepeat.Store(true)
@@ -282,6 +285,7 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		s.keepsBytes.Store(false)
 	}
 	s.partitions.committed(decided.moves, decided.tallies)
+	s.publisher.compared(p.batch.records)
 	s.noteDeadLetters(work, decided)
 	p.batch.report()
 	return nil
