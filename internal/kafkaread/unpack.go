@@ -108,8 +108,10 @@ func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 	// guard: bytes: a batch is unpacked whole only within its bound | min(u.left, unpackedBatchBytes) -> 1<<40
 	out, err := unpackWhole(src, codec, min(u.left, unpackedBatchBytes))
 	if err == nil && u.takesWhole(out) {
-		// guard: bytes: a small batch counts with its buffer | cap(out) -> len(out)
-		u.left -= cap(out)
+		// A larger buffer is at most four times its packed batch, which --fetch-max-bytes bounds. It does not count
+		// whole, so that a usual fetch of any codec has its room.
+		// guard: bytes: a small batch counts with its buffer | max(len(out), smallestBuffer) -> len(out)
+		u.left -= max(len(out), smallestBuffer)
 		return out, nil
 	}
 	if err == nil {
