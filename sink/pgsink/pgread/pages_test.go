@@ -13,6 +13,38 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
+// However short the lists are, Postgres plans a read by key a few times and no more.
+//
+// guard: pgread: rows by key are not planned anew
+func TestReadsByKeyAreNotPlannedAnew(t *testing.T) {
+	r, _, rows := splitWorld(t)
+	_, err := r.db.Pool.Exec(t.Context(), `ANALYZE`)
+	require.NoError(t, err)
+	for i := range int64(30) {
+		key := schemas.PlayerKey{PlayerID: 9_000_000 + i}
+		found, err := r.States(t.Context(), []schemas.PlayerKey{key, {PlayerID: 600_001}})
+		require.NoError(t, err)
+		require.Nil(t, found[0])
+		require.EqualValues(t, 600_001, found[1].PlayerID)
+		pitches, err := r.Pitches(t.Context(), []schemas.PitchID{{1, byte(i)}, rows[i].PitchID, rows[0].PitchID})
+		require.NoError(t, err)
+		require.Nil(t, pitches[0])
+		require.Equal(t, rows[i].PitchID, pitches[1].Row.PitchID)
+		require.Equal(t, rows[0].PitchID, pitches[2].Row.PitchID)
+	}
+	var generic, custom int64
+	for _, c := range r.db.Pool.AcquireAllIdle(t.Context()) {
+		var g, n int64
+		err := c.QueryRow(t.Context(), `SELECT coalesce(sum(generic_plans), 0), coalesce(sum(custom_plans), 0)
+			FROM pg_prepared_statements WHERE statement LIKE '%ANY($1%' AND statement NOT LIKE '%pg_prepared%'`).Scan(&g, &n)
+		c.Release()
+		require.NoError(t, err)
+		generic, custom = generic+g, custom+n
+	}
+	require.EqualValues(t, 60, generic)
+	require.Zero(t, custom)
+}
+
 // Pages of leaders joined are the one long list: over all games, of a game, of a date and of some players.
 // Some have equal values, and on a date each leads with the better of his games. So are pages of other lists.
 //

@@ -13,13 +13,32 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Pitch returns the row of a pitch, nil if none is current. It says whether the swing was a sword among those
-// that its batter has now.
+// Pitches returns the row of each pitch in the order of the ids, nil where none is current. It says whether
+// the swing was a sword among those that its batter has now.
+func (r *Reader) Pitches(ctx context.Context, ids []schemas.PitchID) ([]*schemas.StoredPitch, error) {
+	var rows []schemas.StoredPitch
+	b := byKey()
+	queue(b, &rows, scanPitch, `
+		SELECT `+pg.RowColumns+`, CASE WHEN is_cut_short IS NOT NULL THEN
+			coalesce((SELECT true FROM {schema}.swords s WHERE s.pitch_id = p.pitch_id LIMIT 1), false) END
+		FROM {schema}.pitches p WHERE pitch_id = ANY($1::uuid[])`, ids)
+	if err := r.db.Run(ctx, b); err != nil {
+		return nil, pg.Wrap("pitches", err)
+	}
+	found := map[schemas.PitchID]*schemas.StoredPitch{}
+	for i := range rows {
+		found[rows[i].Row.PitchID] = &rows[i]
+	}
+	return schemas.Map(ids, func(id schemas.PitchID) *schemas.StoredPitch { return found[id] }), nil
+}
+
+// Pitch is Pitches for one.
 func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error) {
-	return first(collect(ctx, r, "pitches", scanPitch, `
-		SELECT `+pg.RowColumns+`,
-			CASE WHEN is_cut_short IS NOT NULL THEN EXISTS (SELECT FROM {schema}.swords s WHERE s.pitch_id = $1) END
-		FROM {schema}.pitches WHERE pitch_id = $1`, [16]byte(id)))
+	found, err := r.Pitches(ctx, []schemas.PitchID{id})
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 func scanPitch(row pgx.CollectableRow) (p schemas.StoredPitch, err error) {

@@ -141,10 +141,20 @@ func ofSide(side schemas.Side, sql string) string {
 	return strings.NewReplacer("{side}", side.String(), "{stats columns}", statsColumns(side)).Replace(sql)
 }
 
+// byKey begins a batch of statements that find rows by a list of keys, each with an index. Postgres keeps the
+// plan of such a statement. Else it would plan anew for each list, because a short list seems cheap. That
+// takes 1.8 ms for a view of players, and the read 0.03 ms.
+func byKey() *pgx.Batch {
+	b := &pgx.Batch{}
+	// guard: pgread: rows by key are not planned anew
+	b.Queue(`SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`)
+	return b
+}
+
 // States returns the state of each key in the order of the keys, nil where no row is current.
 func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
 	found := map[schemas.PlayerKey]*schemas.PlayerState{}
-	b := &pgx.Batch{}
+	b := byKey()
 	for _, side := range schemas.Sides {
 		queueStates(b, side, keys, found)
 	}
