@@ -300,16 +300,19 @@ func (s fakeStore) GameVersions(ctx context.Context, games []string) ([]string, 
 	return versions, s.ask(ctx, "GameVersions")
 }
 
-func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error) {
+func (s fakeStore) Pitches(ctx context.Context, ids []schemas.PitchID) ([]*schemas.StoredPitch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.rows {
-		if r.PitchID == id {
-			row := complete([]schemas.StoredRow{r})[0]
-			return &schemas.StoredPitch{Row: row, IsSword: row.IsCutShort}, s.ask(ctx, "Pitch")
+	found := make([]*schemas.StoredPitch, len(ids))
+	for i, id := range ids {
+		for _, r := range s.rows {
+			if r.PitchID == id {
+				row := complete([]schemas.StoredRow{r})[0]
+				found[i] = &schemas.StoredPitch{Row: row, IsSword: row.IsCutShort}
+			}
 		}
 	}
-	return nil, s.ask(ctx, "Pitch")
+	return found, s.ask(ctx, "Pitches")
 }
 
 func (s fakeStore) PlayerPitches(

@@ -87,8 +87,18 @@ func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err erro
 	if !ok {
 		return body, huma.Error422UnprocessableEntity("id: want UUID text")
 	}
-	read := func(ctx context.Context, s Store) (*schemas.StoredPitch, error) { return s.Pitch(ctx, id) }
-	pitch, condition, err := readStore(ctx, a, "pitch/"+id.String(), in.AtLeast, read)
+	r, err := awaitRecords(ctx, a, in.AtLeast, false)
+	if err != nil {
+		return body, err
+	}
+	read := func(ctx context.Context) (*schemas.StoredPitch, error) {
+		found, err := askByKey(ctx, &a.sources, &a.sources.pitches, []schemas.PitchID{id})
+		if err != nil {
+			return nil, err
+		}
+		return found[0], nil
+	}
+	pitch, condition, err := orRecalled(ctx, &a.sources, "pitch/"+id.String(), r, read)
 	if err != nil {
 		return body, err
 	}

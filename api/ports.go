@@ -40,7 +40,8 @@ type Store interface {
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where
 	// it has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)
-	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredPitch, error)
+	// Pitches returns rows in the order of the ids, nil where none is current.
+	Pitches(ctx context.Context, ids []schemas.PitchID) ([]*schemas.StoredPitch, error)
 	PlayerPitches(
 		ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 	) ([]schemas.StoredRow, error)

@@ -27,8 +27,11 @@ type sources struct {
 	live, store gate
 	coalescer   coalescer[schemas.PlayerKey, *schemas.PlayerState]
 	games       coalescer[string, string] // versions
-	livePulse   pulseCache
-	storePulse  pulseCache
+	// stored are states in Postgres, and pitches are rows.
+	stored     coalescer[schemas.PlayerKey, *schemas.PlayerState]
+	pitches    coalescer[schemas.PitchID, *schemas.StoredPitch]
+	livePulse  pulseCache
+	storePulse pulseCache
 	// witness is Postgres' pulse for those who read Redis: it must cost them little time.
 	witness pulseCache
 	memory  *memory
@@ -39,19 +42,16 @@ func (s *sources) init(cfg Config) (err error) {
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
 	s.coalescer.log, s.games.log = cfg.Log, cfg.Log
+	s.stored.log, s.pitches.log = cfg.Log, cfg.Log
 	type key = schemas.PlayerKey
 	type state = schemas.PlayerState
 	s.coalescer.send = func(ctx context.Context, k []key) (found []*state, p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, k); return err })
 		return found, p, err
 	}
-	s.games.send = func(ctx context.Context, k []string) (found []string, _ schemas.Pulse, err error) {
-		err = s.askStore(ctx, func(ctx context.Context) (err error) {
-			found, err = cfg.Store.GameVersions(ctx, k)
-			return err
-		})
-		return found, schemas.Pulse{}, err
-	}
+	s.games.send = toStore(s, Store.GameVersions)
+	s.stored.send = toStore(s, Store.States)
+	s.pitches.send = toStore(s, Store.Pitches)
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return })
 		return p, err
@@ -69,6 +69,19 @@ func (s *sources) init(cfg Config) (err error) {
 	}
 	s.memory, err = newMemory(cfg.Remembered, cfg.RememberedBytes)
 	return err
+}
+
+// toStore returns the round trip of a coalescer whose values are in Postgres.
+func toStore[K, V any](
+	s *sources, read func(Store, context.Context, []K) ([]V, error),
+) func(context.Context, []K) ([]V, schemas.Pulse, error) {
+	return func(ctx context.Context, keys []K) (found []V, _ schemas.Pulse, err error) {
+		err = s.askStore(ctx, func(ctx context.Context) (err error) {
+			found, err = read(s.cfg.Store, ctx, keys)
+			return err
+		})
+		return found, schemas.Pulse{}, err
+	}
 }
 
 // errUnknown reports that it is not known which target readers see, so any answer might be of another one.
@@ -91,6 +104,18 @@ func (s *sources) askStore(ctx context.Context, f func(context.Context) error) e
 	}
 	// The wait for a place is outside the gate, because it says nothing about Postgres.
 	return turnOf(ctx).read(ctx, &s.cfg.turns.store, func() error { return s.store.ask(ctx, storeTimeout, f) })
+}
+
+// askByKey reads a few rows of Postgres by their keys, in one round trip with those that other requests ask
+// for. Without that, a client that asks for what is not there costs Postgres a transaction each time.
+func askByKey[K, V any](
+	ctx context.Context, s *sources, c *coalescer[K, V], keys []K,
+) (found []V, err error) {
+	err = turnOf(ctx).read(ctx, &s.cfg.turns.byKey, func() error {
+		found, _, err = c.ask(ctx, keys)
+		return err
+	})
+	return found, err
 }
 
 func (s *sources) judge(p schemas.Pulse) verdict {
@@ -255,11 +280,8 @@ func (s *sources) storeStates(
 		return nil, err
 	}
 	o := offer{began: time.Now(), isStore: true}
-	var states []*schemas.PlayerState
-	if err := s.askStore(ctx, func(ctx context.Context) (err error) {
-		states, err = s.cfg.Store.States(ctx, keys)
-		return err
-	}); err != nil {
+	states, err := s.stateRows(ctx, keys)
+	if err != nil {
 		return nil, err
 	}
 	found := make([]held, len(keys))
@@ -273,6 +295,21 @@ func (s *sources) storeStates(
 		}
 	}
 	return found, nil
+}
+
+// stateRows reads states from Postgres, nil where it has none.
+func (s *sources) stateRows(
+	ctx context.Context, keys []schemas.PlayerKey,
+) (states []*schemas.PlayerState, err error) {
+	// guard: api: players that are not there share a round trip | turnOf(ctx) != nil && -> false &&
+	if turnOf(ctx) != nil && len(keys) <= mergedKeys {
+		return askByKey(ctx, s, &s.stored, keys)
+	}
+	err = s.askStore(ctx, func(ctx context.Context) (err error) {
+		states, err = s.cfg.Store.States(ctx, keys)
+		return err
+	})
+	return states, err
 }
 
 // confirm asks Postgres about the players that Redis does not have, or has in a suspect or an older state.
@@ -311,10 +348,20 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found [
 func fromStore[T any](
 	ctx context.Context, s *sources, key string, r route, read func(context.Context, Store) (T, error),
 ) (v T, c Condition, err error) {
+	return orRecalled(ctx, s, key, r, func(ctx context.Context) (v T, err error) {
+		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx, s.cfg.Store); return err })
+		return v, err
+	})
+}
+
+// orRecalled returns what read returns, or the last answer under key if Postgres is unavailable.
+func orRecalled[T any](
+	ctx context.Context, s *sources, key string, r route, read func(context.Context) (T, error),
+) (v T, c Condition, err error) {
 	began := time.Now()
 	if c, err = s.storeCondition(ctx); err == nil {
 		began = time.Now()
-		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx, s.cfg.Store); return err })
+		v, err = read(ctx)
 	}
 	if err == nil {
 		// An empty answer is not remembered, because it says nothing about later ones. But it ends earlier

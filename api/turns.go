@@ -29,6 +29,7 @@ import (
 type turns struct {
 	processors fairQueue
 	store      fairQueue // reads of Postgres
+	byKey      fairQueue // of Postgres, that share round trips
 	live       fairQueue // reads of Redis that share no round trip with others
 	firsts     fairQueue // first reads of Postgres for streams
 	feed       fairQueue // reads of the feed of changes
@@ -36,9 +37,12 @@ type turns struct {
 	swings     fairQueue // reads of swings from Kafka
 }
 
-// Places of the queues. storePlaces is the number of connections to Postgres.
+// Places of the queues. storePlaces is the number of connections to Postgres. Reads by key take up two of
+// them, however many share a round trip. So even a heavy client has many places there, and one more of
+// another client finds a place at once.
 const (
 	storePlaces = 8
+	keyPlaces   = 32
 	livePlaces  = 16
 	firstPlaces = 4
 )
@@ -50,7 +54,9 @@ func newTurns() *turns {
 		// scheduler makes of them. More turns than processors let a new client begin at once.
 		processors: fairQueue{alone: n, shared: max(1, n/2), total: 2 * n},
 		store:      fairQueue{alone: storePlaces, shared: storePlaces / 2, total: storePlaces},
-		live:       fairQueue{alone: livePlaces / 2, shared: livePlaces / 8, total: livePlaces},
+		// guard: turns: few reads by key wait for Postgres | {alone: keyPlaces, shared: keyPlaces * 3 / 4, total: keyPlaces} -> {alone: 1000, shared: 1000, total: 1000}
+		byKey: fairQueue{alone: keyPlaces, shared: keyPlaces * 3 / 4, total: keyPlaces},
+		live:  fairQueue{alone: livePlaces / 2, shared: livePlaces / 8, total: livePlaces},
 		// guard: api: few streams begin at a time | {alone: firstPlaces, shared: firstPlaces / 2, total: firstPlaces} -> {alone: 100, shared: 100, total: 100}
 		firsts: fairQueue{alone: firstPlaces, shared: firstPlaces / 2, total: firstPlaces},
 		// guard: changes: few clients read the feed at a time | {alone: pageLoads, shared: 1, total: pageLoads} -> {alone: 100, shared: 100, total: 100}

@@ -283,3 +283,76 @@ func TestManyPlayersOfOneClientDoNotSlowAnother(t *testing.T) {
 		}
 	})
 }
+
+// heldReads is a Postgres whose reads by key wait until a test lets them.
+type heldReads struct {
+	Store
+	mu     sync.Mutex
+	sizes  []int // of the reads, in keys
+	answer chan struct{}
+}
+
+func (s *heldReads) hold(n int) {
+	s.mu.Lock()
+	s.sizes = append(s.sizes, n)
+	s.mu.Unlock()
+	<-s.answer
+}
+
+func (s *heldReads) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
+	found, err := s.Store.States(ctx, keys)
+	s.hold(len(keys))
+	return found, err
+}
+
+func (s *heldReads) Pitches(ctx context.Context, ids []schemas.PitchID) ([]*schemas.StoredPitch, error) {
+	found, err := s.Store.Pitches(ctx, ids)
+	s.hold(len(ids))
+	return found, err
+}
+
+// A client that asks for players or pitches that are not there costs Postgres a few round trips, whatever
+// their number. Another client's read goes with the next one, and has what was written before it was asked.
+//
+// guard: api: players that are not there share a round trip
+// guard: turns: few reads by key wait for Postgres
+func TestWhatIsNotThereCostsFewRoundTrips(t *testing.T) {
+	for _, of := range []string{"/v1/batters/", "/v1/pitches/00000000-0000-4000-8000-000000000"} {
+		t.Run(of, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStores()
+				held := &heldReads{answer: make(chan struct{})}
+				k := newAsker(t, s, func(c *Config) { held.Store, c.Store = c.Store, held })
+				path := func(i int) string { return fmt.Sprint(of, 100+i) }
+				codes := make(chan int, 2*keyPlaces)
+				for i := range 2 * keyPlaces {
+					go func() { codes <- k.from("10.0.0.1:1", path(i)).Code }()
+				}
+				synctest.Wait()
+				require.Equal(t, []int{1, 1}, held.sizes)
+				s.put(state(700, 3))
+				id, _ := schemas.ParsePitchID("00000000-0000-4000-8000-000000000700")
+				row := schemas.StoredRow{Row: schemas.Row{Issues: []string{}}}
+				row.PitchID = id
+				s.set(func() { delete(s.live, schemas.PlayerKey{PlayerID: 700}); s.rows = append(s.rows, row) })
+				other := make(chan int, 1)
+				go func() { other <- k.from("10.0.0.2:1", path(600)).Code }()
+				synctest.Wait()
+				held.answer <- struct{}{}
+				synctest.Wait()
+				require.Len(t, held.sizes, 3)
+				require.LessOrEqual(t, held.sizes[2], keyPlaces, "few wait for it")
+				require.Greater(t, held.sizes[2], keyPlaces/2, "they go together")
+				for len(codes) < cap(codes) {
+					held.answer <- struct{}{}
+					synctest.Wait()
+				}
+				require.Equal(t, 200, <-other)
+				for range 2 * keyPlaces {
+					require.Equal(t, 404, <-codes)
+				}
+				require.LessOrEqual(t, len(held.sizes), 8)
+			})
+		})
+	}
+}
