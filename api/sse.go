@@ -66,12 +66,11 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 	a.streams["GET "+path] = true
 	huma.Register(api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		f := what(in)
-		t, err := a.hub.join(f.key)
-		if err != nil {
+		t, err := a.hub.begin(ctx, f.key)
+		if errors.Is(err, errBusy) {
 			return nil, later(unavailable(problemBusy, err.Error()), "5")
 		}
-		if err := a.hub.readFirst(ctx, t); err != nil {
-			a.hub.leave(t)
+		if err != nil {
 			return nil, problemOf(err)
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
@@ -122,17 +121,24 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, f 
 	// guard: api: Last-Event-ID skips | err := -> f.last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
 	for at := a; t != nil; at, t = moveOn(ctx, at, t.key) {
-		if err == nil {
-			f.last, err = writeStates(ctx, at, &c, t, f)
-		}
-		at.hub.leave(t)
-		if err != nil {
+		if f.last, err = stay(ctx, at, &c, t, f, err); err != nil {
 			break
 		}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		a.metrics.dropped.Inc()
 	}
+}
+
+// stay writes the states of a topic, unless a write has failed before, and then leaves it.
+func stay(
+	ctx context.Context, a *API, c *client, t *topic, f following, failed error,
+) (last string, err error) {
+	defer a.hub.leave(t)
+	if failed != nil {
+		return f.last, failed
+	}
+	return writeStates(ctx, a, c, t, f)
 }
 
 // writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last
@@ -181,12 +187,8 @@ func moveOn(ctx context.Context, a *API, key topicKey) (*API, *topic) {
 	if next == nil {
 		return nil, nil
 	}
-	t, err := next.hub.join(key)
+	t, err := next.hub.begin(ctx, key)
 	if err != nil {
-		return nil, nil
-	}
-	if err := next.hub.readFirst(ctx, t); err != nil {
-		next.hub.leave(t)
 		return nil, nil
 	}
 	return next, t

@@ -114,6 +114,21 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	return t, nil
 }
 
+// begin joins a topic and reads its first state. After an error or a panic the caller is no client of it.
+func (h *hub) begin(ctx context.Context, key topicKey) (t *topic, err error) {
+	if t, err = h.join(key); err != nil {
+		return nil, err
+	}
+	err = errPanicked // unless readFirst returns
+	// guard: api: a stream that does not begin is not counted
+	defer func() {
+		if err != nil {
+			h.leave(t)
+		}
+	}()
+	return t, h.readFirst(ctx, t)
+}
+
 // joinFeed counts a stream of changes, which has no topic. The caller must call leaveFeed at its end. The
 // error is errBusy.
 func (h *hub) joinFeed() error {

@@ -430,6 +430,35 @@ func TestSlowClients(t *testing.T) {
 	})
 }
 
+// brokenGames is a Postgres that fails or panics at the first read of a game.
+type brokenGames struct {
+	Store
+	panics bool
+}
+
+func (s brokenGames) Game(context.Context, string, int, int) (*schemas.WholeGame, error) {
+	if s.panics {
+		panic("a bug")
+	}
+	return nil, errGone
+}
+
+// guard: api: a stream that does not begin is not counted
+func TestAStreamThatDoesNotBeginTakesNoPlace(t *testing.T) {
+	s, broken := newStores(), &brokenGames{}
+	s.games = []schemas.PlayedGame{{GamePK: "1"}}
+	k := newAsker(t, s, func(c *Config) { broken.Store, c.Store, c.MaxStreams = c.Store, broken, 1 })
+	for range 3 {
+		broken.panics = true
+		require.Equal(t, 500, k.ask("/v1/games/1/stream").Code)
+		broken.panics = false
+		require.NotEqual(t, problemBusy, decoded(t, k.ask("/v1/games/1/stream").Body.String())["type"])
+		k.sources.store.note(nil) // it is not left alone
+	}
+	require.Zero(t, value(t, k.metrics.streams))
+	require.Empty(t, k.hub.topics)
+}
+
 func value(t *testing.T, of prometheus.Metric) float64 {
 	t.Helper()
 	var m dto.Metric
