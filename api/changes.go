@@ -151,7 +151,8 @@ func openFeed(ctx context.Context, a *API, in *changesIn) (*feedClient, error) {
 		f.at = *after
 		return f, busyProblem(a.hub.joinFeed())
 	}
-	page, err := f.ask(ctx, after, 0)
+	var page schemas.FeedPage
+	err := f.inLine(ctx, func() (err error) { page, err = askChanges(ctx, a, store, after, 0); return err })
 	if err != nil {
 		return nil, feedProblem(err)
 	}
@@ -180,17 +181,15 @@ func feedProblem(err error) error {
 	return problemOf(err)
 }
 
-// ask reads a part of the feed while few others are read, so that other requests have connections.
-func (f *feedClient) ask(
-	ctx context.Context, after *schemas.FeedID, limit int,
-) (page schemas.FeedPage, err error) {
+// inLine calls read while few others read the feed, so that other requests have connections.
+func (f *feedClient) inLine(ctx context.Context, read func() error) error {
 	q := &f.api.cfg.turns.feed
 	if err := q.acquire(ctx, f.from, ahead); err != nil {
-		return page, err
+		return err
 	}
 	began := time.Now()
 	defer func() { q.release(f.from, time.Since(began)) }()
-	return askChanges(ctx, f.api, f.store, after, limit)
+	return read()
 }
 
 // askChanges reads a part of the feed. That the feed does not go on, or not yet, is an answer, and no failure
@@ -378,9 +377,11 @@ func (f *feedClient) page(ctx context.Context) (newest int64, err error) {
 // encodePage encodes the first changes of a page, up to pageBytes, and at least one. The next page has the
 // rest.
 func encodePage(page *schemas.FeedPage) (entries []feedEntry) {
-	size := 0
+	size, last := 0, 0
 	for i := range page.Changes {
-		e := encodeChange(page.Feed, &page.Changes[i])
+		// As much room as the last one took saves most of the copying.
+		e := encodeChange(make([]byte, 0, last+last/8), page.Feed, &page.Changes[i])
+		last = len(e.frame)
 		// guard: changes: a page is bounded in bytes
 		if size += len(e.frame); size > pageBytes && i > 0 {
 			break
@@ -390,9 +391,39 @@ func encodePage(page *schemas.FeedPage) (entries []feedEntry) {
 	return entries
 }
 
-// load reads a page. Its rows are not held while the client reads.
+// load reads a page and encodes it. Its rows are not held while the client reads.
 func (f *feedClient) load(ctx context.Context, limit int) (newest int64, entries []feedEntry, err error) {
-	page, err := f.ask(ctx, &f.at, limit)
+	err = f.inLine(ctx, func() error {
+		newest, entries, err = f.loadInTurn(ctx, limit)
+		return err
+	})
+	return newest, entries, err
+}
+
+// loadInTurn computes in a turn, as a request does. Else a client with many connections would take up all
+// processors with its pages.
+func (f *feedClient) loadInTurn(
+	ctx context.Context, limit int,
+) (newest int64, entries []feedEntry, err error) {
+	turn, err := f.api.cfg.turns.begin(ctx, f.from, ahead)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer turn.end()
+	var page schemas.FeedPage
+	read := func() (err error) {
+		page, err = askChanges(ctx, f.api, f.store, &f.at, limit)
+		return err
+	}
+	// guard: changes: pages of one client are read in turn | turn.isCrowded() -> false
+	// guard: changes: a page waits for Postgres without a turn | turn.isCrowded() -> true
+	if turn.isCrowded() {
+		err = read()
+	} else {
+		turn.leave()
+		err = read()
+		turn.back(ctx)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -450,9 +481,10 @@ type feedEntry struct {
 	frame, line []byte
 }
 
-func encodeChange(feed string, c *schemas.FeedChange) feedEntry {
+// encodeChange encodes a change into b, which is empty.
+func encodeChange(b []byte, feed string, c *schemas.FeedChange) feedEntry {
 	id := schemas.FeedID{Feed: feed, Seq: c.Seq}.String()
-	b := beginFrame(nil, id, string(c.Kind))
+	b = beginFrame(b, id, string(c.Kind))
 	begin := len(b)
 	b = fmt.Appendf(b, `{"id":%q,"seq":%d,"kind":%q,"pitch_id":%q,"committed_at":%q`,
 		id, c.Seq, string(c.Kind), c.PitchID.String(),

@@ -148,7 +148,7 @@ func (t *feedTail) poll(ctx context.Context) (more bool) {
 	}
 	read := make([]feedEntry, len(page.Changes))
 	for i := range page.Changes {
-		read[i] = encodeChange(page.Feed, &page.Changes[i])
+		read[i] = encodeChange(nil, page.Feed, &page.Changes[i])
 	}
 	return t.add(at, page, read)
 }

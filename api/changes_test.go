@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -368,13 +369,65 @@ func TestAPageOfChangesIsBoundedInBytes(t *testing.T) {
 
 	s.changes = nil
 	s.add(1, 1)
-	frame := len(encodeChange("abc", &s.changes[0]).frame) - 1
+	frame := len(encodeChange(nil, "abc", &s.changes[0]).frame) - 1
 	s.changes = nil
 	s.add(2, pageBytes/2-frame)
 	require.Equal(t, []int64{1, 2}, encoded(0), "at the bound")
 	s.changes = nil
 	s.add(2, pageBytes/2-frame+1)
 	require.Equal(t, []int64{1}, encoded(0), "above the bound")
+}
+
+// heldFeed is a feed whose pages wait until a test lets them.
+type heldFeed struct {
+	*feedStore
+	reading, answer chan struct{}
+}
+
+func (s heldFeed) Changes(
+	ctx context.Context, after *schemas.FeedID, limit int,
+) (schemas.FeedPage, error) {
+	if limit > 0 {
+		s.reading <- struct{}{}
+		<-s.answer
+	}
+	return s.feedStore.Changes(ctx, after, limit)
+}
+
+// A client that reads the feed on many connections has its turns, as one that sends requests.
+//
+// guard: changes: pages of one client are read in turn
+// guard: changes: a page waits for Postgres without a turn
+func TestPagesOfChangesOfOneClientLeaveTurnsToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := heldFeed{reading: make(chan struct{}, 100), answer: make(chan struct{})}
+		s, k := feeding(t, func(c *Config) { held.feedStore, c.Store = c.Store.(*feedStore), &held })
+		s.add(450, 10)
+		s.put(state(1, 1))
+		q := &k.cfg.turns.processors
+		q.alone, q.shared, q.total = 4, 1, 8
+		answers := make(chan string, pageLoads)
+		for range pageLoads {
+			go func() { answers <- k.from("10.0.0.1:1", "/v1/changes?since=0").Body.String() }()
+		}
+		synctest.Wait()
+		require.Len(t, held.reading, pageLoads)
+		require.Zero(t, q.busy, "alone it computes while it waits")
+		require.Equal(t, 200, k.from("10.0.0.2:1", "/v1/batters/1").Code)
+		q.note(requester{addr: netip.MustParsePrefix("10.0.0.1/32")}, time.Second)
+		for range pageLoads {
+			held.answer <- struct{}{}
+		}
+		synctest.Wait()
+		require.Len(t, held.reading, pageLoads+1, "while others ask, it reads one page at a time")
+		require.Equal(t, 1, q.busy)
+		require.Equal(t, 200, k.from("10.0.0.2:1", "/v1/batters/1").Code)
+		close(held.answer)
+		for range pageLoads {
+			require.Equal(t, 451, strings.Count(<-answers, "\n"))
+		}
+		require.Zero(t, q.busy)
+	})
 }
 
 // guard: changes: pages that are being sent are bounded

@@ -23,7 +23,8 @@ import (
 // that uses more than the average has a part of them.
 //
 // Streams have no turns. They are bounded by their number, and the hub reads for all of them together. Only
-// their first reads, and the pages of changes, wait in queues of their own.
+// their first reads, and the pages of changes, wait in queues of their own. A page of changes is read and
+// encoded in a turn, because it takes some milliseconds of a processor.
 
 // turns are the queues of a server.
 type turns struct {
@@ -148,12 +149,16 @@ func (t *turn) end() {
 // readLarge is read for answers that take long to parse. While other clients ask, it keeps the turn, so that
 // one client does not parse in more places than it may.
 func (t *turn) readLarge(ctx context.Context, q *fairQueue, f func() error) error {
-	// guard: turns: large answers are parsed in turn | t.of.processors.isShared(t.client) -> false
-	if t != nil && t.isHeld && t.of.processors.isShared(t.client) {
+	// guard: turns: large answers are parsed in turn | t.isCrowded() -> false
+	if t != nil && t.isCrowded() {
 		return f()
 	}
 	return t.read(ctx, q, f)
 }
+
+// isCrowded reports whether the request is to keep its turn while it reads and parses what takes long. It has
+// one then, and its client is to leave places to others.
+func (t *turn) isCrowded() bool { return t.isHeld && t.of.processors.isShared(t.client) }
 
 // read calls f in a place of a queue, without the turn. It returns the error of f, or that of ctx.
 func (t *turn) read(ctx context.Context, q *fairQueue, f func() error) error {
