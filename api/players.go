@@ -3,11 +3,13 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
@@ -69,7 +71,8 @@ type Team struct {
 
 // Teams are the teams of the list of players.
 type Teams struct {
-	Teams []Team `json:"teams" doc:"By name; empty while no list is loaded"`
+	Teams      []Team `json:"teams" doc:"By name; empty while no list is loaded"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
 }
 
 type findPlayersIn struct {
@@ -125,20 +128,35 @@ func (k *players) from(cursor string) ([]searched, bool) {
 	return k.byKey[at+1:], true
 }
 
-type teamsIn struct{}
+type teamsIn struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"500" doc:"The most teams of a page"`
+	Cursor string `query:"cursor" maxLength:"1000" pattern:"^[A-Za-z0-9_-]*$" doc:"The next_cursor of the page before"`
+}
 
-func getTeams(_ context.Context, a *API, _ *teamsIn) (body Teams, err error) {
+// getTeams returns a page of teams. The cursor is the last one of the page before, in base64, so pages go on
+// although that team is gone.
+func getTeams(_ context.Context, a *API, in *teamsIn) (body Teams, err error) {
+	last, err := base64.RawURLEncoding.DecodeString(in.Cursor)
+	if err != nil {
+		return body, huma.Error422UnprocessableEntity("cursor: want a next_cursor of this API")
+	}
 	body.Teams = []Team{}
 	counts := map[string]int64{}
 	if known := a.names.known.Load(); known != nil {
 		for _, p := range known.byKey {
-			counts[p.Team]++
+			// guard: api: a page of teams begins behind the cursor | > string(last) -> != ""
+			if p.Team > string(last) {
+				counts[p.Team]++
+			}
 		}
 	}
-	delete(counts, "")
 	for team, n := range counts {
 		body.Teams = append(body.Teams, Team{team, n})
 	}
 	slices.SortFunc(body.Teams, func(x, y Team) int { return cmp.Compare(x.Team, y.Team) })
+	if len(body.Teams) > in.Limit {
+		body.Teams = body.Teams[:in.Limit]
+		body.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(body.Teams[in.Limit-1].Team))
+	}
 	return body, nil
 }

@@ -58,8 +58,23 @@ func TestPlayersComeInPages(t *testing.T) {
 	require.Equal(t, 422, k.ask("/v1/players?cursor=x").Code)
 }
 
+// guard: api: a page of teams begins behind the cursor
 func TestTeamsAreThoseOfTheList(t *testing.T) {
-	w := withPlayers(t).ask("/v1/teams")
+	k := withPlayers(t)
+	w := k.ask("/v1/teams")
+	var pages []any
+	for cursor := ""; ; {
+		body := k.get(200, opTeams, "/v1/teams?limit=1&cursor="+cursor)
+		pages = append(pages, body["teams"].([]any)...)
+		if cursor, _ = body["next_cursor"].(string); cursor == "" {
+			break
+		}
+		require.Less(t, len(pages), 4)
+	}
+	require.Equal(t, decoded(t, w.Body.String())["teams"], pages)
+	for _, bad := range []string{"cursor=A", "cursor=*", "limit=0", "limit=501"} {
+		k.get(422, opTeams, "/v1/teams?"+bad)
+	}
 	require.JSONEq(t, `{"teams":[{"team":"ATL","players":1},{"team":"CLE","players":2},{"team":"LAD","players":1}]}`, w.Body.String())
 }
 

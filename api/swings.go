@@ -35,12 +35,13 @@ type BatterSwings struct {
 	Name     string      `json:"name,omitempty" doc:"His name; not there where it is not known"`
 	Team     string      `json:"team,omitempty" doc:"His team; not there where it is not known"`
 	Swings   []SwingLine `json:"swings" doc:"The newest first"`
+
+	NextCursor string `json:"next_cursor,omitempty" doc:"To be given as cursor to /v1/batters/{id}/swings for the next page of this batter; not there on the last one. It says nothing else, and stays good"`
 }
 
 // OneBatterSwings are the last swings of one batter, and how fresh that is.
 type OneBatterSwings struct {
 	BatterSwings
-	NextCursor string `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
 	Freshness
 }
 
@@ -98,22 +99,31 @@ func once(ids []int64) (kept []int64) {
 
 func findSwings(ctx context.Context, a *API, ids []int64, limit int, need string) (body Swings, err error) {
 	key := fmt.Sprintf("swings/%v/%d", ids, limit)
-	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) { return s.Swings(ctx, ids, limit) }
-	rows, condition, err := readStore(ctx, a, key, need, read)
+	oneMore := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
+		return s.Swings(ctx, ids, limit+1)
+	}
+	rows, condition, err := readStore(ctx, a, key, need, oneMore)
 	if err != nil {
 		return body, err
 	}
 	body.Condition = condition
-	body.coverRows(rows)
-	of := map[int64][]SwingLine{}
+	of := map[int64][]schemas.StoredRow{}
 	for i := range rows {
-		of[rows[i].BatterID.Value] = append(of[rows[i].BatterID.Value], swingLine(&rows[i]))
+		of[rows[i].BatterID.Value] = append(of[rows[i].BatterID.Value], rows[i])
 	}
+	var shown []schemas.StoredRow
 	for _, id := range ids {
-		b := BatterSwings{BatterID: id, Swings: notNil(of[id])}
+		b := BatterSwings{BatterID: id, Swings: []SwingLine{}}
 		b.Name, b.Team = a.names.of(id)
+		next, page := cutPage(of[id], limit)
+		b.NextCursor = next
+		for i := range page {
+			b.Swings = append(b.Swings, swingLine(&page[i]))
+		}
+		shown = append(shown, page...)
 		body.Batters = append(body.Batters, b)
 	}
+	body.coverRows(shown)
 	return body, nil
 }
 

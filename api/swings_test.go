@@ -224,8 +224,21 @@ func TestLastSwings(t *testing.T) {
 	body = k.get(200, opSwings, "/v1/swings?ids=9,1,9&limit=3")
 	require.Len(t, body["batters"], 2)
 	require.Empty(t, body["batters"].([]any)[0].(map[string]any)["swings"])
-	require.Len(t, body["batters"].([]any)[1].(map[string]any)["swings"], 3)
+	his := body["batters"].([]any)[1].(map[string]any)
+	require.Len(t, his["swings"], 3)
 	require.Equal(t, 1, s.called("Swings"), "one question for all")
+	seen := his["swings"].([]any)
+	for his["next_cursor"] != nil {
+		his = k.get(200, opHisSwings, fmt.Sprint("/v1/batters/1/swings?limit=10&cursor=", his["next_cursor"]))
+		seen = append(seen, his["swings"].([]any)...)
+	}
+	require.Equal(t, k.get(200, opHisSwings, "/v1/batters/1/swings?limit=200")["swings"], seen)
+	require.Len(t, seen, 24)
+	body = k.get(200, opSwings, "/v1/swings?ids=9,1&limit=24")
+	for _, b := range body["batters"].([]any) {
+		require.NotContains(t, b, "next_cursor", "there is no more")
+	}
+	k.get(200, opSwings, "/v1/swings?ids=9,1&limit=3")
 	for _, bad := range []string{"", "?ids=1&limit=51", "?ids=x", "?ids=1&limit=0"} {
 		k.get(422, opSwings, "/v1/swings"+bad)
 	}

@@ -1366,6 +1366,8 @@ export interface components {
             batter_id: number;
             /** @description His name; not there where it is not known */
             name?: string;
+            /** @description To be given as cursor to /v1/batters/{id}/swings for the next page of this batter; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /** @description The newest first */
             swings: components["schemas"]["SwingLine"][];
             /** @description His team; not there where it is not known */
@@ -2576,7 +2578,7 @@ export interface components {
             lag_ms: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
-            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            /** @description To be given as cursor to /v1/batters/{id}/swings for the next page of this batter; not there on the last one. It says nothing else, and stays good */
             next_cursor?: string;
             /**
              * Format: date-time
@@ -5103,6 +5105,8 @@ export interface components {
             team: string;
         };
         Teams: {
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
             /** @description By name; empty while no list is loaded */
             teams: components["schemas"]["Team"][];
         };
@@ -8716,7 +8720,12 @@ export interface operations {
     };
     "get-teams": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The most teams of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
