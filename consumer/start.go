@@ -108,7 +108,7 @@ func (s *starter) locate(
 	if err != nil {
 		return nil, err
 	}
-	if topic, err = s.askAgain(ctx, topic, stored); err != nil {
+	if topic, err = s.askAgain(ctx, topic, stored, committed); err != nil {
 		return nil, err
 	}
 	found := make([]*partition, len(ids))
@@ -288,14 +288,15 @@ func (s *starter) ask(ctx context.Context) (*topicState, error) {
 	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
 }
 
-// askAgain returns a newer answer of Kafka if a stored position is beyond the end of its partition. The
-// former owner writes until it learns of the rebalance, so that a position may be newer than the end.
+// askAgain returns a newer answer of Kafka if a stored position or an offset of the group is beyond the end
+// of its partition. The former owner writes until it learns of the rebalance, so that a position may be
+// newer than the end.
 func (s *starter) askAgain(
-	ctx context.Context, topic *topicState, stored []schemas.Position,
+	ctx context.Context, topic *topicState, stored []schemas.Position, committed map[int32]kgo.Offset,
 ) (*topicState, error) {
 	// guard: a position that is newer than the end of its partition is no gap | always
 	if !slices.ContainsFunc(stored, func(p schemas.Position) bool {
-		return p.NextOffset > topic.bounds[p.Partition].To
+		return max(p.NextOffset, committed[p.Partition].EpochOffset().Offset) > topic.bounds[p.Partition].To
 	}) {
 		return topic, nil
 	}
@@ -380,6 +381,15 @@ func (s *starter) checkGaps(
 			// guard: an accepted gap is named until its start is committed
 			label.Gap = gap
 			label.FormerNextOffset = former(p, stored[i], first, end, isCut)
+			isSame := stored[i].TopicID == p.topicID && stored[i].Gap == "" && !isCut &&
+				reachedOf(p, stored[i]) <= end // the records are those of before
+			// guard: a gap at the beginning of the topic leaves the group's offset | isSame && p.committed >= first -> isSame && false
+			if isSame && p.committed >= first {
+				if err := s.skipTo(ctx, p, stored[i], first); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := s.accept(ctx, p, stored[i], label, first); err != nil {
 				return err
 			}
@@ -409,8 +419,12 @@ func (s *starter) checkGaps(
 // that ends before it has lost some of them, and other records take their offsets. Those that are rejected
 // would get no dead letter where the range of the committed ones says that they have one.
 func reachedOf(p *partition, stored schemas.Position) int64 {
-	// guard: a topic that ends before the position is a gap | max(p.next, stored.NextOffset) -> p.next
-	return max(p.next, stored.NextOffset)
+	reached := p.next
+	// guard: a topic that ends before the position is a gap | max(reached, stored.NextOffset) -> reached
+	reached = max(reached, stored.NextOffset)
+	// guard: a topic that ends before the group's offset is a gap
+	reached = max(reached, p.committed)
+	return reached
 }
 
 // gapOf describes what is missing between a position and the topic, which holds the offsets from first to
@@ -610,7 +624,7 @@ func (c *Config) mayAcceptGap(partition int32) bool {
 // former returns FormerNextOffset of a position whose gap is accepted: where the topic is another one, or has
 // other records, versions with offsets below may come from the former ones.
 func former(p *partition, stored schemas.Position, first, end int64, isCut bool) int64 {
-	isOther := stored.TopicID != p.topicID || stored.NextOffset > end || isCut
+	isOther := stored.TopicID != p.topicID || reachedOf(p, stored) > end || isCut
 	// With a gap but no larger offset, it was accepted before, and the start was not committed.
 	if isOther || stored.Gap != "" && stored.NextOffset > first {
 		return max(stored.FormerNextOffset, stored.NextOffset)
@@ -642,6 +656,24 @@ func (s *starter) accept(
 	if !isSet && err == nil {
 		return errPositionMoved
 	}
+	return err
+}
+
+// skipTo overwrites the stored position where the topic has lost records that only the store lacks, as after
+// a restore. The group's offset still counts: what is left below it is a refill, and sends no dead letter
+// again.
+func (s *starter) skipTo(ctx context.Context, p *partition, was schemas.Position, first int64) error {
+	position := was
+	position.NextOffset, position.TopicID = first, p.topicID
+	if p.deadLettersBelow <= first {
+		position.DeadLettersFrom, position.DeadLettersBelow = p.deadLettersFrom, p.deadLettersBelow
+	}
+	p.next, p.stored, p.floor = first, first, max(p.floor, first)
+	isSet, err := s.set(ctx, was, position)
+	if !isSet && err == nil {
+		return errPositionMoved
+	}
+	s.cfg.startFound.Store(was.Partition, true)
 	return err
 }
 
