@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/twmb/franz-go/pkg/sr"
 )
@@ -59,6 +60,8 @@ type Client struct {
 	// ask once.
 	asking chan struct{}
 
+	pauses func() backoff.BackOff // between the attempts of Rows
+
 	cache cache
 }
 
@@ -83,7 +86,10 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema registry: %w", err)
 	}
-	c := &Client{api: api, asking: make(chan struct{}, 1), cache: cache{now: time.Now}}
+	c := &Client{
+		api: api, asking: make(chan struct{}, 1), cache: cache{now: time.Now},
+		pauses: func() backoff.BackOff { return backoff.NewExponentialBackOff() },
+	}
 	c.cache.kept, err = simplelru.NewLRU(maxKept, func(_ int, s *schema) { c.cache.size -= s.size })
 	return c, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -138,6 +139,64 @@ func TestAnIncompatibleSchemaIsRefusedByName(t *testing.T) {
 	var text strings.Builder
 	require.NoError(t, status.Print(&text))
 	require.Equal(t, "pitches.rows-value: NOT COMPATIBLE with what is there\n  a property is gone\n", text.String())
+}
+
+// A subject whose level is BACKWARD_TRANSITIVE refuses a schema for an old version. A registry without that
+// question is asked about the latest one.
+// guard: registry: a schema is compared with all versions that the rule asks for
+func TestASchemaIsComparedWithAllVersionsOfATransitiveSubject(t *testing.T) {
+	f, c := newFake(t)
+	register(t, f, "pitches.rows-value", jsonSchema())
+	const path = "/compatibility/subjects/pitches.rows-value/versions"
+	var answer string
+	var status int
+	f.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == path {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(answer))
+		}
+		return r.URL.Path == path
+	})
+	status, answer = http.StatusOK, `{"is_compatible":false,"messages":["version 1 has no such field"]}`
+	got, err := c.Rows(t.Context(), "pitches.rows", JSONSchema, false)
+	require.NoError(t, err)
+	require.False(t, got.IsCompatible)
+	require.Equal(t, []string{"version 1 has no such field"}, got.Messages)
+	status, answer = http.StatusNotFound, `{"error_code":404,"message":"HTTP 404 Not Found"}`
+	got, err = c.Rows(t.Context(), "pitches.rows", JSONSchema, false)
+	require.NoError(t, err)
+	require.True(t, got.IsCompatible)
+	require.False(t, got.IsNew)
+	got, err = c.Rows(t.Context(), "others.rows", JSONSchema, false)
+	require.NoError(t, err)
+	require.True(t, got.IsNew)
+}
+
+// guard: registry: a registry that is down for a moment is asked again
+// guard: registry: what the registry refuses is not asked again
+func TestARegistryThatIsDownForAMomentIsAskedAgain(t *testing.T) {
+	f, c := newFake(t)
+	c.pauses = func() backoff.BackOff { return &backoff.ZeroBackOff{} }
+	asked, fails, status := 0, rowsTries-1, http.StatusServiceUnavailable
+	f.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		asked++
+		if asked > fails {
+			return false
+		}
+		w.WriteHeader(status)
+		return true
+	})
+	got, err := c.Rows(t.Context(), "pitches.rows", Avro, true)
+	require.NoError(t, err)
+	require.True(t, got.IsRegistered)
+	asked, fails = 0, 100
+	_, err = c.Rows(t.Context(), "pitches.rows", Avro, true)
+	require.ErrorContains(t, err, "schema registry: HTTP status 503")
+	require.Equal(t, rowsTries, asked)
+	asked, status = 0, http.StatusForbidden
+	_, err = c.Rows(t.Context(), "pitches.rows", Avro, true)
+	require.ErrorContains(t, err, "schema registry: HTTP status 403")
+	require.Equal(t, 1, asked)
 }
 
 // guard: registry: the JSON Schema is of a draft that every registry knows

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
@@ -35,6 +37,13 @@ type Status struct {
 	Messages     []string `json:"messages,omitempty"`
 }
 
+// ofRule stands for the versions of a subject that its rule compares: the latest, or with a level that ends
+// in TRANSITIVE all. latest is for registries that know only single versions.
+const (
+	ofRule = -2
+	latest = -1
+)
+
 // Check compares a schema with its subject. It changes nothing.
 func (c *Client) Check(ctx context.Context, subject string, s sr.Schema) (Status, error) {
 	status := Status{Subject: subject}
@@ -47,9 +56,14 @@ func (c *Client) Check(ctx context.Context, subject string, s sr.Schema) (Status
 	case !hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrSchemaNotFound.Code):
 		return status, named(err)
 	}
-	result, err := c.api.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), subject, -1, s)
+	isNew := hasCode(err, sr.ErrSubjectNotFound.Code) // a check against no version at all would pass
+	// guard: registry: a schema is compared with all versions that the rule asks for | ofRule -> latest
+	result, err := c.compatibility(ctx, subject, ofRule, s)
+	if isWithoutPath(err) {
+		result, err = c.compatibility(ctx, subject, latest, s)
+	}
 	switch {
-	case hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrVersionNotFound.Code):
+	case err == nil && isNew, hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrVersionNotFound.Code):
 		status.IsNew, status.IsCompatible = true, true
 		return status, nil
 	case err != nil:
@@ -57,6 +71,22 @@ func (c *Client) Check(ctx context.Context, subject string, s sr.Schema) (Status
 	}
 	status.IsCompatible, status.Messages = result.Is, result.Messages
 	return status, nil
+}
+
+func (c *Client) compatibility(
+	ctx context.Context, subject string, version int, s sr.Schema,
+) (sr.CheckCompatibilityResult, error) {
+	return c.api.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), subject, version, s)
+}
+
+// isWithoutPath reports whether the registry does not know what it was asked for, as an old one.
+func isWithoutPath(err error) bool {
+	var refused *sr.ResponseError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	isUnknown := refused.StatusCode == http.StatusNotFound || refused.StatusCode == http.StatusMethodNotAllowed
+	return isUnknown && !hasCode(err, sr.ErrSubjectNotFound.Code, sr.ErrVersionNotFound.Code)
 }
 
 // schemaID returns the id of a schema in its subject. If the subject lacks the schema, schemaID registers it,
@@ -89,13 +119,32 @@ func (c *Client) register(ctx context.Context, subject string, s sr.Schema) (int
 	return id, named(err)
 }
 
+// Bounds of Rows while the registry does not answer.
+const (
+	rowsTries = 6
+	rowsTime  = 30 * time.Second
+)
+
 // Rows compares the schema of the rows of a topic with its subject, and registers it if asked to and it is
-// compatible.
+// compatible. A registry that does not answer is asked again for some seconds, rowsTries times at most.
 func (c *Client) Rows(ctx context.Context, topic string, f Format, register bool) (Status, error) {
 	s, err := RowSchema(f)
 	if err != nil {
 		return Status{}, err
 	}
+	// guard: registry: a registry that is down for a moment is asked again | rowsTries -> 1
+	tries := backoff.WithMaxTries(rowsTries)
+	return backoff.Retry(ctx, func() (Status, error) {
+		status, err := c.rows(ctx, topic, s, register)
+		// guard: registry: what the registry refuses is not asked again | IsPermanent(err) -> false
+		if err != nil && IsPermanent(err) {
+			err = backoff.Permanent(err)
+		}
+		return status, err
+	}, tries, backoff.WithBackOff(c.pauses()), backoff.WithMaxElapsedTime(rowsTime))
+}
+
+func (c *Client) rows(ctx context.Context, topic string, s sr.Schema, register bool) (Status, error) {
 	status, err := c.Check(ctx, Subject(topic), s)
 	if err != nil || !register || status.IsRegistered || !status.IsCompatible {
 		return status, err
