@@ -109,6 +109,7 @@ func TestRequestIDs(t *testing.T) {
 // Whatever is asked wrongly has a problem for an answer, which is valid by the document where there is an
 // operation.
 // guard: api: a time of a filter is one of Postgres'
+// guard: api: a problem has the type of its status
 func TestWrongQuestions(t *testing.T) {
 	k := newAsker(t, newStores(), nil)
 	many := strings.TrimSuffix(strings.Repeat("1,", 101), ",")
@@ -126,6 +127,14 @@ func TestWrongQuestions(t *testing.T) {
 		"/v1/pitches/1": opPitch, "/v1/pitches/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz": opPitch,
 	} {
 		require.Equal(t, problemInput, k.get(422, op, path)["type"], path)
+	}
+	for path, op := range map[string]string{
+		"/v1/pitches/00000000-0000-0000-0000-0000000000ff":        opPitch,
+		"/v1/pitches/00000000-0000-0000-0000-0000000000ff/scores": "/v1/pitches/{id}/scores",
+		"/v1/batters/1/archetypes":                                "/v1/batters/{id}/archetypes",
+		"/v1/letters":                                             "/v1/letters", "/v1/letters/0/0": "/v1/letters/{partition}/{offset}",
+	} {
+		require.Equal(t, problemMissing, k.get(404, op, path)["type"], path)
 	}
 	for path, status := range map[string]int{"/": 404, "/v1": 404, "/v1/none": 404, "/v1/batters/1/none": 404} {
 		w := k.ask(path)

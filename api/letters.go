@@ -23,7 +23,10 @@ type letterIn struct {
 	Offset    int64 `path:"offset" minimum:"0" doc:"Offset in the partition"`
 }
 
-var errNoLetters = huma.Error404NotFound("dead letters cannot be read here: this server knows no Kafka")
+// errNoLetters is the answer of a server without Kafka.
+func errNoLetters() error {
+	return huma.Error404NotFound("dead letters cannot be read here: this server knows no Kafka")
+}
 
 // errLettersUnavailable reports that the topic, or what was decided about its dead letters, cannot be read.
 var errLettersUnavailable = errors.New("dead letters need Kafka and Postgres: one of them cannot be read now")
@@ -38,7 +41,7 @@ func ofLetters(err error) error {
 
 func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLetterReport, err error) {
 	if a.cfg.Letters == nil {
-		return report, errNoLetters
+		return report, errNoLetters()
 	}
 	back := stepAside(ctx)
 	report, err = a.cfg.Letters.DeadLetterReport(ctx)
@@ -49,7 +52,7 @@ func getLetters(ctx context.Context, a *API, _ *struct{}) (report schemas.DeadLe
 
 func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterView, error) {
 	if a.cfg.Letters == nil {
-		return nil, errNoLetters
+		return nil, errNoLetters()
 	}
 	var letter *schemas.DeadLetterView
 	// guard: api: clients read dead letters in turn | turnOf(ctx).read( -> func(ctx context.Context, _ *fairQueue, f func() error) error { defer stepAside(ctx)(); return f() }(
@@ -58,7 +61,7 @@ func getLetter(ctx context.Context, a *API, in *letterIn) (*schemas.DeadLetterVi
 		return ofLetters(err)
 	})
 	if err == nil && letter == nil {
-		err = huma.Error404NotFound("there is no letter at this place")
+		err = huma.Error404NotFound("there is no dead letter at this place")
 	}
 	if err != nil {
 		return nil, err

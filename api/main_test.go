@@ -475,6 +475,9 @@ func (k *asker) get(status int, operation, path string, headers ...string) map[s
 	k.valid(operation, status, w.Header().Get("Content-Type"), w.Body.Bytes())
 	var body map[string]any
 	require.NoError(k.t, json.Unmarshal(w.Body.Bytes(), &body))
+	if status >= 400 {
+		require.Regexp(k.t, "^urn:pitchstream:problem:[a-z-]+$", body["type"], "%s: %s", path, w.Body)
+	}
 	return body
 }
 

@@ -79,8 +79,11 @@ func pageOfRows(
 	return page, nil
 }
 
-// errNoPitch is the answer about a pitch that has no row.
-var errNoPitch = huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
+// errNoPitch returns the answer about a pitch that has no row. It is no variable, because those are made
+// before init gives problems their types.
+func errNoPitch() error {
+	return huma.Error404NotFound("no such pitch is stored: it was never measured, or it was deleted")
+}
 
 func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err error) {
 	id, ok := schemas.ParsePitchID(in.ID)
@@ -103,7 +106,7 @@ func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err erro
 		return body, err
 	}
 	if pitch == nil {
-		return body, errNoPitch
+		return body, errNoPitch()
 	}
 	return OnePitch{
 		Pitch: a.names.pitch(pitch.Row), IsSword: pitch.IsSword, AsOf: pitch.Row.EventTime, Condition: condition,

@@ -48,6 +48,7 @@ func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		err := plain(status, message, errs...)
 		if m, ok := err.(*huma.ErrorModel); ok && m.Type == "" {
+			// guard: api: a problem has the type of its status
 			m.Type = problemTypes[status]
 		}
 		return err

@@ -38,7 +38,7 @@ func getQuality(ctx context.Context, a *API, in *qualityIn) (body Quality, err e
 	}
 	body.QualityReport, body.Condition, err = readStore(ctx, a, "quality/"+in.Day, "", read)
 	if err == nil && body.Games == 0 {
-		err = huma.Error404NotFound("no pitch of this day stands, or its figures are not computed yet")
+		err = huma.Error404NotFound("no pitch of this day is stored, or its figures are not computed yet")
 	}
 	return body, err
 }

@@ -19,7 +19,7 @@ type ScoreStore interface {
 }
 
 // errNoScores is the answer where the Store is no ScoreStore.
-var errNoScores = huma.Error404NotFound("no models score pitches here")
+func errNoScores() error { return huma.Error404NotFound("no models score pitches here") }
 
 // ScoredPitch is what live models say about a pitch.
 type ScoredPitch struct {
@@ -35,7 +35,7 @@ func getPitchScores(ctx context.Context, a *API, in *pitchIn) (body ScoredPitch,
 	}
 	store, ok := a.cfg.Store.(ScoreStore)
 	if !ok {
-		return body, errNoScores
+		return body, errNoScores()
 	}
 	read := func(ctx context.Context, _ Store) (*schemas.PitchScores, error) {
 		return store.PitchScores(ctx, id)
@@ -45,7 +45,7 @@ func getPitchScores(ctx context.Context, a *API, in *pitchIn) (body ScoredPitch,
 		return body, err
 	}
 	if scores == nil {
-		return body, errNoPitch
+		return body, errNoPitch()
 	}
 	return ScoredPitch{PitchID: id, PitchScores: *scores, Condition: condition}, nil
 }
@@ -72,7 +72,7 @@ func getBatterArchetypes(
 ) (body BatterArchetypes, err error) {
 	store, ok := a.cfg.Store.(ScoreStore)
 	if !ok {
-		return body, errNoScores
+		return body, errNoScores()
 	}
 	model := cmp.Or(in.Model, archetypesModel)
 	read := func(ctx context.Context, _ Store) (schemas.Archetypes, error) {
