@@ -116,7 +116,8 @@ func TestLoad(t *testing.T) {
 	require.Contains(t, l.out, "loaded into pitches.raw in ")
 	require.Equal(t, []string{"7 read = 7 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"2"}, lines(l.out, "games"))
-	require.Equal(t, []string{"named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them"}, lines(l.out, "batters"))
+	require.Equal(t, []string{"7 records name no batter, who is known then only where the ball was hit: " +
+		"whiff rates lack the others; --ids FILE.csv names them"}, lines(l.out, "batters"))
 	require.Equal(t, []string{"7 records have no time, and got that of this load: their games look like today's; " +
 		"--ids FILE.csv or --timestamp TIME dates them"}, lines(l.out, "time"))
 	torn := len(pitch("c")+"\nnope\n"+pitch("d")+"\n") + len(`{"torn`)

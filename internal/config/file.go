@@ -88,9 +88,10 @@ func (f file) checkKeys(app *kong.Node) error {
 }
 
 // didYouMean returns a question with the known word that is most like a mistyped one; "" when none is like
-// it.
+// it. The prefix that all variables have makes no two of them alike.
 func didYouMean(word string, known map[string]bool) string {
-	best, bestDistance := "", len(word)/2+1
+	// guard: config: a prefix makes no two variables alike | strings.TrimPrefix(word, EnvPrefix+"_") -> word
+	best, bestDistance := "", len(strings.TrimPrefix(word, EnvPrefix+"_"))/2+1
 	for _, candidate := range slices.Sorted(maps.Keys(known)) {
 		if d := distance(word, candidate); known[candidate] && d < bestDistance {
 			best, bestDistance = fmt.Sprintf(", did you mean %s?", candidate), d

@@ -257,6 +257,7 @@ func warningsOf(t *testing.T, line string) []string {
 }
 
 // guard: config: a mistyped variable is named
+// guard: config: a prefix makes no two variables alike
 func TestMistypedVariableIsNamed(t *testing.T) {
 	require.Empty(t, warningsOf(t, goodFlags))
 	t.Setenv("PITCHSTREAM_KAFKA_BROKER", "b:1")
@@ -264,8 +265,10 @@ func TestMistypedVariableIsNamed(t *testing.T) {
 	t.Setenv("PITCHSTREAM_API_SERVICE_HOST", "10.0.0.1")
 	t.Setenv("PITCHSTREAM_API_PORT_8080_TCP_ADDR", "10.0.0.1")
 	t.Setenv("PITCHSTREAM_KAFKA_GRUOP", "") // not given
+	t.Setenv("PITCHSTREAM_SEED", "7")       // like no other but for the prefix
 	require.Equal(t, []string{
 		"no command has a setting PITCHSTREAM_KAFKA_BROKER, did you mean PITCHSTREAM_KAFKA_BROKERS?",
+		"no command has a setting PITCHSTREAM_SEED",
 	}, warningsOf(t, goodFlags))
 }
 

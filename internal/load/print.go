@@ -62,8 +62,8 @@ func (r *Report) Print(out io.Writer, o Options, asJSON bool) error {
 	case o.IDsPath != "":
 		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), o.IDsPath)
 	case r.NoBatter > 0:
-		line("batters", "named only where the ball was hit, so whiff rates are not to be had; "+
-			"--ids FILE.csv names them")
+		line("batters", "%s no batter, who is known then only where the ball was hit: "+
+			"whiff rates lack the others; --ids FILE.csv names them", terminal.Counted(r.NoBatter, "record names", "records name"))
 	}
 	if r.NoTime > 0 {
 		line("time", "%s no time, and got that of this load: their games look like today's; "+
