@@ -131,7 +131,7 @@ func run(m *testing.M, ignores []goleak.Option) int {
 	return 0
 }
 
-// closeAll ends the shared servers of this process.
+// closeAll ends the shared servers of this process, and removes its shared folders.
 func closeAll() error {
-	return errors.Join(shared.close(), whenDone())
+	return errors.Join(shared.close(), whenDone(), removeSharedDirs())
 }

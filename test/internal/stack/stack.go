@@ -221,9 +221,7 @@ func Binary(t *testing.T) string {
 // Build builds the command with these arguments of go build, and returns its path.
 func Build(t *testing.T, args ...string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pitchstream-test-")
-	require.NoError(t, err)
-	out := filepath.Join(dir, "pitchstream")
+	out := filepath.Join(testkit.SharedDir(t), "pitchstream")
 	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, args...), "./cmd/pitchstream")...)
 	cmd.Dir = testkit.Root()
 	b, err := cmd.CombinedOutput()
