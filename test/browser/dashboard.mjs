@@ -71,6 +71,9 @@ async function differs(body, row, table) {
 const smallest = p => p.evaluate(() => Math.min(...[...document.querySelectorAll(".view *")].filter(e =>
   [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && !e.closest(".sr, .over, svg") && e.getClientRects().length).map(e => parseFloat(getComputedStyle(e).fontSize))));
 
+/** cut are the texts of these elements that do not fit them. */
+const cut = (p, which) => p.evaluate(w => [...document.querySelectorAll(w)].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent), which);
+
 const page = await newPage();
 const word = w => page.locator("#status .word", { hasText: new RegExp(`^${w}$`) }).waitFor();
 
@@ -301,6 +304,8 @@ try {
         const wide = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         must(wide <= 0, `${view} at ${look} is ${wide} pixels too wide`);
         if (look === "wide" && view === "wall") must(await smallest(p) >= 28, `the wall has type of ${await smallest(p)} px`);
+        const whole = look === "phone" ? [] : await cut(p, view === "wall" ? ".readings dt, .readings .under" : ".view.letters .scroll");
+        must(!whole.length, `${view} at ${look} cuts ${whole}`);
         if (look === "wide") continue; // like dark, but for its size
         await p.evaluate(axe);
         const only = look === "dark" ? { runOnly: { type: "rule", values: ["color-contrast"] } } : {}; // the rest is as in the light

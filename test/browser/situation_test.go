@@ -18,9 +18,10 @@ import (
 func TestTheAtBatAndItsCount(t *testing.T) { plain(t, "situation.mjs") }
 
 // The words of a record may be any, also names that every object of JavaScript has. A store that answers is
-// not well for that alone. Pages ask in the right
-// order, and as often as the server allows. words.mjs has the cases.
+// not well for that alone. Pages ask in the right order, and as often as the server allows. words.mjs has the
+// cases.
 // guard: dashboard: a type may have any name
+// guard: dashboard: a code is not said twice
 // guard: dashboard: a list of some is not called one of all
 // guard: dashboard: a store with something wrong is not called well
 // guard: dashboard: an answer to an earlier question is not shown

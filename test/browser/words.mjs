@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 globalThis.document = { hidden: false, baseURI: "http://server/", addEventListener() {}, removeEventListener() {} };
 globalThis.dispatchEvent = () => {};
-const { leading, outcome, spaced, storeState, typeName, unescaped } = await import("./format.js");
+const { leading, outcome, spaced, storeState, typeName, unescaped, withoutCode } = await import("./format.js");
 const { follow, pause, poll } = await import("./net.js");
 
 for (const word of [...Object.getOwnPropertyNames(Object.prototype), "unknown type"]) {
@@ -13,6 +13,9 @@ for (const word of [...Object.getOwnPropertyNames(Object.prototype), "unknown ty
 }
 assert.deepEqual([spaced("FourSeamFastball"), spaced("Slider"), typeName("other"), typeName("unknown")], ["Four-seam", "Slider", "Other types", "Unknown type"]);
 assert.deepEqual([unescaped("a%2Fb"), unescaped("%E0%A4")], ["a/b", "%E0%A4"]);
+
+const shapes = [["not_a_pitch", "not_a_pitch: an array"], ["not_a_pitch", "not_a_pitch at op: missing"], ["not_a_pitch", "nothing"]];
+assert.deepEqual(shapes.map(([code, shape]) => withoutCode({ code, shape })), ["an array", "at op: missing", "nothing"]);
 
 const said = (n, stat, rest = {}) => leading({ leaders: Array(n), stat, ...rest }, 100, "batter", "50 swings");
 assert.equal(said(1, "pitches"), "1 batter, over all games");

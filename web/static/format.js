@@ -138,6 +138,12 @@ export function unescaped(part) {
   try { return decodeURIComponent(part); } catch { return part; }
 }
 
+/** withoutCode is the message of a group of dead letters without its code, which has a column of its own. */
+export function withoutCode({ code, shape }) {
+  // guard: dashboard: a code is not said twice | shape.startsWith(code) -> false
+  return shape.startsWith(code) ? shape.slice(code.length).replace(/^:? /, "") : shape;
+}
+
 /** version identifies one state of a pitch: a correction has another version. */
 export function version(pitch) {
   return `${pitch.pitch_id}/${pitch.revision}/${pitch.source_partition}/${pitch.source_offset}`;

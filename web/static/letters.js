@@ -2,7 +2,7 @@
 // are made with `pitchstream dlq`.
 
 import { attr, command, h, list, loading, note, panel, text } from "./dom.js";
-import { counted, dateTime, missing, number } from "./format.js";
+import { counted, dateTime, missing, number, withoutCode } from "./format.js";
 import { poll } from "./net.js";
 import { table } from "./table.js";
 
@@ -12,7 +12,7 @@ export function letters(root, _, signal) {
   root.append(h("h1", {}, "Dead letters"), said, place);
   const groups = table([
     { key: "code", label: "Code", words: true, head: true, rising: true, value: g => g.code, show: (cell, g) => link(cell, g) },
-    { key: "shape", label: "What was wrong", words: true, rising: true, value: g => g.shape },
+    { key: "shape", label: "What was wrong", words: true, rising: true, value: g => withoutCode(g) },
     { key: "letters", label: "Dead letters", value: g => g.letters },
     { key: "open", label: "Open", value: g => g.open },
     { key: "retried", label: "Retried", value: g => g.retried },

@@ -115,7 +115,7 @@ function buttons(drawing) {
 }
 
 const trust = {
-  reliable: ["sure", "reliable"], questionable: ["unsure", "questionable"],
+  reliable: ["sure", "reliable"], questionable: ["unsure", "questionable", "unsure"],
   confirmed: ["sure", "confirmed swing", "confirmed"], suspected: ["unsure", "suspected swing", "suspected"],
 };
 
