@@ -62,7 +62,7 @@ func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 		out.Until, err = timeOrAgo("--until", f.Until, now)
 	}
 	if err == nil && !out.Since.IsZero() && !out.Until.IsZero() && !out.Since.Before(out.Until) {
-		err = errors.New("--since is not before --until: no letter is meant")
+		err = errors.New("--since is not before --until: no dead letter is meant")
 	}
 	return out, err
 }
@@ -96,7 +96,7 @@ func letterPlaces(args []string) (out []schemas.Coordinates, err error) {
 		p, err1 := strconv.ParseUint(partition, 10, 31)
 		o, err2 := strconv.ParseUint(offset, 10, 63)
 		if !found || err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("%q: want a letter's PARTITION:OFFSET as 3:1042 (pitchstream dlq ls names some)", a)
+			return nil, fmt.Errorf("%q: want a dead letter's PARTITION:OFFSET as 3:1042 (pitchstream dlq ls names some)", a)
 		}
 		out = append(out, schemas.Coordinates{Partition: int32(p), Offset: int64(o)})
 	}

@@ -63,7 +63,7 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 			if n == 0 {
 				return c.print(std, n)
 			}
-			question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)
+			question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open dead letter"), c.Reason)
 			if err := confirm(std, question); err != nil {
 				return err
 			}
@@ -83,9 +83,9 @@ func (c *dlqDiscardCmd) print(std *stdio, n int64) error {
 	case c.JSON:
 		return terminal.PrintJSON(std.Out, object{"discarded": n})
 	case n == 0 && !c.Yes:
-		fmt.Fprintln(std.Out, "no open letter: nothing to discard")
+		fmt.Fprintln(std.Out, "no open dead letter: nothing to discard")
 	default:
-		fmt.Fprintf(std.Out, "%s discarded\n", terminal.Counted(n, "letter"))
+		fmt.Fprintf(std.Out, "%s discarded\n", terminal.Counted(n, "dead letter"))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
 		name := filepath.Join(c.Dir, fileprocess.RejectedName)
 		n, err := desk.ExportFile(ctx, filter, name)
 		if err == nil {
-			fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "letter"), name)
+			fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "dead letter"), name)
 		}
 		return err
 	}

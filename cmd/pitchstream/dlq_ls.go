@@ -66,13 +66,13 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 
 func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "letter"), topic, statusText(r.Sums))
+	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "dead letter"), topic, statusText(r.Sums))
 	if r.Repeated > 0 {
 		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n",
-			terminal.Counted(r.Repeated, "letter"))
+			terminal.Counted(r.Repeated, "dead letter"))
 	}
 	if !r.Known && r.Letters > 0 {
-		fmt.Fprintln(w, "without --postgres-url, decisions and what stands are not known")
+		fmt.Fprintln(w, "without --postgres-url, decisions and current versions are not known")
 	}
 	if r.Selected > 0 {
 		fmt.Fprintln(w, predictionText(r))
@@ -131,7 +131,7 @@ func predictionText(r deadletter.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s would pass", terminal.Count(r.WouldPass+r.Superseded), terminal.Count(r.Selected))
 	if r.Superseded > 0 {
-		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)",
+		fmt.Fprintf(&b, ", %s of them superseded (the current version is as new or newer: nothing would change)",
 			terminal.Count(r.Superseded))
 	}
 	if r.WouldFail > 0 {

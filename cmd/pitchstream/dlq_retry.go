@@ -151,7 +151,7 @@ func (c *dlqRetryCmd) predict(
 
 func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 	if r.Selected == 0 {
-		fmt.Fprintf(std.Out, "nothing to retry; letters: %s\n", statusText(r.Sums))
+		fmt.Fprintf(std.Out, "nothing to retry; dead letters: %s\n", statusText(r.Sums))
 		return
 	}
 	fmt.Fprintln(std.Out, predictionText(r))
@@ -170,7 +170,7 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 		fmt.Fprintln(std.Out, triedText(r.Tried))
 	}
 	if r.Foreign > 0 {
-		fmt.Fprintf(std.Out, "%s would be passed over\n", terminal.Counted(r.Foreign, "foreign letter"))
+		fmt.Fprintf(std.Out, "%s would be passed over\n", terminal.Counted(r.Foreign, "foreign dead letter"))
 	}
 }
 
@@ -178,7 +178,7 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"),
+	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "dead letter"),
 		c.Servers.Topics.TopicRaw)
 	for _, p := range []terminal.CountOf{
 		{N: r.Tried, What: "retried before with this build, would fail the same way: " +

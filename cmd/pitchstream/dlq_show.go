@@ -71,7 +71,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 			return !enough, err
 		})
 		if err == nil && shown == 0 {
-			err = errors.New("there is no such letter")
+			err = errors.New("there is no such dead letter")
 		}
 		return errors.Join(err, w.Flush())
 	}

@@ -475,10 +475,10 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	require.Empty(t, stdout)
 	status, stdout = w.dlq(t, "discard", "--reason=torn by the sender", "--code=malformed_json,not_a_pitch", "--yes")
 	require.Equal(t, exitOK, status)
-	require.Contains(t, stdout, "8 letters discarded")
+	require.Contains(t, stdout, "8 dead letters discarded")
 	status, stdout = w.dlq(t, "discard", "--reason=again", "--code=malformed_json,not_a_pitch", "--yes")
 	require.Equal(t, exitOK, status)
-	require.Contains(t, stdout, "0 letters discarded")
+	require.Contains(t, stdout, "0 dead letters discarded")
 	ls = dlqJSON[deadletter.Report](t, w, exitOK, "ls")
 	require.EqualValues(t, 8, ls.Discarded)
 	raw := w.rawRecords(t)
@@ -538,7 +538,7 @@ func TestDLQExportIsWhole(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	status, out := w.dlq(t, "export", "-o", dir)
 	require.Equal(t, exitOK, status)
-	require.Contains(t, out, "30 letters")
+	require.Contains(t, out, "30 dead letters")
 	written, err := os.ReadFile(filepath.Join(dir, "rejected.jsonl"))
 	require.NoError(t, err)
 	status, out = w.dlq(t, "export")
@@ -570,7 +570,7 @@ func TestDLQRefusesWrongUsage(t *testing.T) {
 		{[]string{"dlq", "ls"}, "--kafka-brokers is missing"},
 		{[]string{"dlq", "ls", kafka, "--code=wrong"}, "want one of too_large"},
 		{[]string{"dlq", "ls", kafka, "--since=yesterday"}, "want a time as"},
-		{[]string{"dlq", "ls", kafka, "--since=1h", "--until=2h"}, "no letter is meant"},
+		{[]string{"dlq", "ls", kafka, "--since=1h", "--until=2h"}, "no dead letter is meant"},
 		{[]string{"dlq", "show", kafka, "12"}, "PARTITION:OFFSET"},
 		{[]string{"dlq", "retry", kafka}, "--postgres-url is missing"},
 		{[]string{"dlq", "retry", kafka, pg, "--rate=-1"}, "--rate"},

@@ -46,7 +46,7 @@ func TestSimulateWritesRecordsToStdout(t *testing.T) {
 	for _, line := range lines {
 		require.True(t, json.Valid([]byte(line)))
 	}
-	assert.Contains(t, log, "pitches   20 = rows that stand 20 + deleted 0")
+	assert.Contains(t, log, "pitches   20 = current rows 20 + deleted 0")
 	again, _, err := simulated(t, "--pitches=20", "--seed=7", "-o", "-")
 	require.NoError(t, err)
 	assert.Equal(t, out, again)
@@ -174,7 +174,7 @@ func TestSimulateProduces(t *testing.T) {
 	out, _, err := simulated(t, "--produce", "--kafka-brokers", strings.Join(cluster.ListenAddrs(), ","),
 		"--games=3", "--pitches=90", "--feed-ids", "--poison=.1")
 	require.NoError(t, err)
-	assert.Contains(t, out, "pitches   90 = rows that stand 90 + deleted 0")
+	assert.Contains(t, out, "pitches   90 = current rows 90 + deleted 0")
 
 	s, err := simulate.New(simulate.Options{Seed: 1, Games: 3, Pitches: 90, FeedIDs: true, Poison: .1})
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 // guard: terminal: dlq ls prints no escape sequence of a record
 func TestNothingOfADeadLetterIsObeyedByATerminal(t *testing.T) {
 	w := newDeadTown(t)
-	const hostile = "\x1b]0;owned\a\x1b[2J\u009b1A\u202ex\r\x7f\n1 letter discarded"
+	const hostile = "\x1b]0;owned\a\x1b[2J\u009b1A\u202ex\r\x7f\n1 dead letter discarded"
 	for i := range 3 {
 		origin := schemas.Coordinates{Topic: rawTopic, Offset: int64(i), TimestampMS: originMS}
 		record := schemas.Record{
@@ -37,6 +37,6 @@ func TestNothingOfADeadLetterIsObeyedByATerminal(t *testing.T) {
 		for _, r := range stdout + stderr {
 			require.True(t, unicode.IsGraphic(r) || r == '\n' || r == '\t', "%v: %q", args, stdout+stderr)
 		}
-		require.NotContains(t, stdout, "\n1 letter discarded", "%v", args)
+		require.NotContains(t, stdout, "\n1 dead letter discarded", "%v", args)
 	}
 }

@@ -103,7 +103,7 @@ func (j *Judgement) Today() string {
 	return [...]string{
 		NotAsked:   "not known",
 		Passes:     "would pass: " + pitch,
-		Superseded: "superseded: " + pitch + " stands at a version as new or newer; nothing would change",
+		Superseded: "superseded: " + pitch + " has a version as new or newer; nothing would change",
 		Fails:      "would fail again: " + j.Why,
 	}[j.Outcome]
 }

@@ -31,7 +31,7 @@ func (l *Letter) Print(w io.Writer, j *Judgement, o PrintOptions) {
 	if o.Number > 1 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
+	fmt.Fprintf(w, "dead letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
 		schemas.TimeMS(l.At.TimestampMS))
 	line("code", "%s", cmp.Or(terminal.TextOrBytes([]byte(l.Code)), NoCode))
 	line("message", "%s", terminal.TextOrBytes([]byte(l.Message)))
@@ -40,7 +40,7 @@ func (l *Letter) Print(w io.Writer, j *Judgement, o PrintOptions) {
 			l.ID.Origin.Offset,
 			schemas.TimeMS(l.ID.Origin.TimestampMS), terminal.Counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)
 	} else {
-		line("origin", "none that can be read: a foreign letter, which retry passes over")
+		line("origin", "none that can be read: a foreign dead letter, which retry passes over")
 	}
 	if l.Failed.Topic != "" {
 		line("failed", "%s/%d@%d at %s, rejected by the group %s, build %s", l.Failed.Topic, l.Failed.Partition,

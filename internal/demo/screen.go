@@ -60,7 +60,7 @@ func (d *demo) about() about {
 // counts returns the line with the numbers above the table.
 func (v view) counts() string {
 	return fmt.Sprintf("%s (%.1f/s), lag %s: %s in Postgres, %s", terminal.Counted(v.applied, "record"), v.rate,
-		terminal.Count(v.lag), terminal.Counted(v.rows, "row"), terminal.Counted(v.deadLetters, "letter"))
+		terminal.Count(v.lag), terminal.Counted(v.rows, "row"), terminal.Counted(v.deadLetters, "dead letter"))
 }
 
 // absorbed returns the line with the disorder in the stream that did not change the results.
@@ -175,7 +175,7 @@ func (s *liveScreen) frame(v view, width, height int) []line {
 			running)), bold},
 		{t.cut(v.counts()), plain},
 		{t.cut(v.absorbed()), plain},
-		{t.cut("newest letter: " + cmp.Or(v.newest, "none yet")), plain},
+		{t.cut("newest dead letter: " + cmp.Or(v.newest, "none yet")), plain},
 		{"", plain},
 	}
 	for _, hint := range s.about.hints {

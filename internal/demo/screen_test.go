@@ -56,9 +56,9 @@ func TestFrameOf80Columns(t *testing.T) {
 		game: "100 × life", hints: []string{"dashboard http://127.0.0.1:36589/", "log       /tmp/processor.log"},
 	}}
 	require.Equal(t, `pitchstream demo (Ctrl-C ends it): 100 × life, ready after 1.9 s, running 42s
-1,234 records (7.2/s), lag 2: 1,010 rows in Postgres, 1 letter
+1,234 records (7.2/s), lag 2: 1,010 rows in Postgres, 1 dead letter
 absorbed: 51 sent twice, 1 correction, 0 deletes, 0 late names
-newest letter: not_a_pitch: the record is not an object
+newest dead letter: not_a_pitch: the record is not an object
 
 dashboard http://127.0.0.1:36589/
 log       /tmp/processor.log

@@ -63,7 +63,8 @@ func (r *Report) Print(out io.Writer, o Options, asJSON bool) error {
 		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), o.IDsPath)
 	case r.NoBatter > 0:
 		line("batters", "%s no batter, who is known then only where the ball was hit: "+
-			"whiff rates lack the others; --ids FILE.csv names them", terminal.Counted(r.NoBatter, "record names", "records name"))
+			"whiff rates lack the others; --ids FILE.csv names them",
+			terminal.Counted(r.NoBatter, "record names", "records name"))
 	}
 	if r.NoTime > 0 {
 		line("time", "%s no time, and got that of this load: their games look like today's; "+

@@ -309,7 +309,7 @@ func TestOneGameIsJudgedAsItsDay(t *testing.T) {
 	require.EqualValues(t, len(games["778022"]), reports[0].Pitches)
 	require.Equal(t, day.BaselineDays, reports[0].BaselineDays)
 	_, err = JudgeGame(facts, day.Day, "1")
-	require.EqualError(t, err, "no pitch of game 1 stands")
+	require.EqualError(t, err, "no pitch of game 1 is stored")
 	require.Equal(t, schemas.QualityReport{Day: "2030-01-01", BaselineDays: []string{}, Findings: []schemas.QualityFinding{}, Venues: []schemas.QualityVenue{}}, Judge(nil, "2030-01-01"))
 }
 

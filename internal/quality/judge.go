@@ -61,7 +61,7 @@ func JudgeGame(facts []schemas.QualityFacts, day, game string) ([]schemas.Qualit
 		return f.Day == day && string(f.GamePK) != game
 	})
 	if !slices.ContainsFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day }) {
-		return nil, fmt.Errorf("no pitch of game %s stands", game)
+		return nil, fmt.Errorf("no pitch of game %s is stored", game)
 	}
 	return []schemas.QualityReport{Judge(kept, day)}, nil
 }

@@ -20,7 +20,7 @@ func Print(w io.Writer, t simulate.Tally, took time.Duration) {
 		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
 		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
-	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
+	fmt.Fprintf(w, "pitches   %s = current rows %s + deleted %s\n",
 		pitches, terminal.Count(t.Standing), terminal.Count(t.Gone))
 	fmt.Fprintf(w, "letters   %s", poison)
 	before := " = "

@@ -86,7 +86,7 @@ func (o *PrintOptions) printTopic(w io.Writer, r *TopicReport) {
 	partitions := terminal.Counted(int64(len(r.Partitions)), "partition")
 	fmt.Fprintf(w, "%-12s%s and Postgres: %s of %s\n",
 		Topic, o.RawTopic, terminal.Counted(r.Records, "record"), partitions)
-	fmt.Fprintf(w, "  pitches   %s stand in the topic, %s in Postgres; %s moving, %s not checkable\n",
+	fmt.Fprintf(w, "  pitches   %s current in the topic, %s in Postgres; %s moving, %s not checkable\n",
 		terminal.Count(r.Topic), terminal.Count(r.Postgres),
 		terminal.Count(r.Moving), terminal.Count(r.NotCheckable))
 	if r.Behind > 0 {
@@ -98,7 +98,7 @@ func (o *PrintOptions) printTopic(w io.Writer, r *TopicReport) {
 	}
 	l := r.Letters
 	fmt.Fprintf(w, "  letters   %s rejected, ", terminal.Counted(l.Rejected, "record"))
-	fmt.Fprint(w, terminal.Counted(l.Found, "letter"))
+	fmt.Fprint(w, terminal.Counted(l.Found, "dead letter"))
 	for _, more := range []terminal.CountOf{
 		{N: l.SinkRejected, What: "refused by Postgres"},
 		{N: l.OtherBuild, What: "by another build"},
