@@ -26,7 +26,7 @@ type backfillCmd struct {
 
 // backfillSettings are those of a replay into the target of the file.
 type backfillSettings struct {
-	File string `arg:"" name:"file" help:"YAML or JSON file that describes the backfill."`
+	File string `arg:"" name:"FILE" help:"YAML or JSON file that describes the backfill."`
 	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 
 	Kafka    config.Kafka          `embed:"" group:"Kafka"`

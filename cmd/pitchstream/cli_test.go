@@ -76,6 +76,15 @@ func everyCommand(t *testing.T) (leaves []*kong.Node) {
 	return parser.Model.Leaves(true)
 }
 
+// A reader sees in capitals what is to be replaced, in each command.
+func TestArgumentsAreInCapitals(t *testing.T) {
+	for _, c := range everyCommand(t) {
+		for _, a := range c.Positional {
+			require.Regexp(t, `^[A-Z_]+(:[A-Z]+|\.csv)?$`, a.Name, c.FullPath())
+		}
+	}
+}
+
 // A variable that is set for one command must not change another one that has the same flag by chance.
 func TestCommandsShareVariablesOfSettingsOnly(t *testing.T) {
 	shared := regexp.MustCompile(`^OPENLINEAGE_|^PITCHSTREAM_(LINEAGE|KAFKA|TOPIC|POSTGRES|REDIS|LOG|BREAKER|CONFIG|ADMIN_|API_ADDR|TARGET|` +

@@ -17,7 +17,7 @@ import (
 )
 
 type dlqDiscardCmd struct {
-	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
+	Places []string `arg:"" optional:"" name:"PARTITION:OFFSET" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
 
 	Reason string `env:"-" name:"reason" required:"" placeholder:"TEXT" help:"Why nobody wants them; kept, with who decided and when."`
 	Yes    bool   `env:"-" name:"yes" help:"Do not ask. Without it a terminal is asked, and anything else is refused."`

@@ -17,7 +17,7 @@ import (
 )
 
 type dlqRetryCmd struct {
-	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
+	Places []string `arg:"" optional:"" name:"PARTITION:OFFSET" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
 
 	DryRun   bool    `env:"-" name:"dry-run" help:"Send nothing: say how many would pass, and with which code the others would fail."`
 	Passing  bool    `env:"-" name:"passing" help:"Send only those that would pass and change something, as --dry-run finds them."`
@@ -178,8 +178,8 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "dead letter"),
-		c.Servers.Topics.TopicRaw)
+	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent),
+		terminal.Counted(r.Selected, "dead letter"), c.Servers.Topics.TopicRaw)
 	for _, p := range []terminal.CountOf{
 		{N: r.Tried, What: "retried before with this build, would fail the same way: " +
 			"passed over (--again sends them)"},

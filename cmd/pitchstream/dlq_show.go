@@ -10,7 +10,7 @@ import (
 )
 
 type dlqShowCmd struct {
-	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic, as dlq ls names them: 3:1042. Without: the first ones that the filter takes."`
+	Places []string `arg:"" optional:"" name:"PARTITION:OFFSET" help:"Where the dead letters are in their topic, as dlq ls names them: 3:1042. Without: the first ones that the filter takes."`
 
 	Limit  int  `env:"-" name:"limit" default:"3" placeholder:"N" help:"At most so many dead letters; 0: all. Default: 3."`
 	Around int  `env:"-" name:"around" default:"120" placeholder:"BYTES" help:"How much of the record to show on either side of the fault. Default: 120."`

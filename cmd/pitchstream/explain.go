@@ -21,7 +21,7 @@ import (
 
 // explainCmd is pitchstream explain.
 type explainCmd struct {
-	Pitch string `arg:"" name:"pitch_id" help:"The pitch's identifier, or - for one record (the value) on standard input, which needs no server."`
+	Pitch string `arg:"" name:"PITCH_ID" help:"The pitch's identifier, or - for one record (the value) on standard input, which needs no server."`
 
 	Window  config.Duration `env:"-" name:"window" default:"24h" placeholder:"TIME" help:"How long before and after the versions that Postgres holds the raw topic is searched for others. Default: 24h."`
 	All     bool            `env:"-" name:"all" help:"Search the whole raw topic, every partition, and all dead letters."`

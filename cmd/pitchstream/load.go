@@ -15,7 +15,7 @@ import (
 
 // loadCmd sends records from files to the raw topic, unchanged.
 type loadCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
+	Paths []string `arg:"" name:"PATH" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
 
 	Game      string  `env:"-" placeholder:"PK" help:"game_pk of all records, their Kafka key. Default: GAME of a file named GAME_FRAME.jsonl."`
 	IDs       string  `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log, sent as headers: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk (the key) and event_time. Without them a batter is known only if the ball was hit."`

@@ -18,7 +18,7 @@ import (
 
 // processCmd makes tables of files, without any server.
 type processCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
+	Paths []string `arg:"" name:"PATH" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
 
 	Output      string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR|URL" help:"Folder for the tables, created if it does not exist, or a URL of storage as s3://bucket/prefix. Tables of an earlier run in it are replaced."`
 	Format      string `env:"-" default:"parquet" enum:"parquet,csv,jsonl" placeholder:"parquet|csv|jsonl" help:"Format of the rows: rows.parquet, rows.csv or rows.jsonl. Default: parquet."`

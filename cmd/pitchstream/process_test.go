@@ -382,7 +382,7 @@ func TestProcessFailsWhereAFileCannotBeRead(t *testing.T) {
 func TestProcessRefusesWrongUsage(t *testing.T) {
 	for flags, want := range map[string]string{
 		"x":                            "--output is missing: want a folder",
-		"-o d":                         `expected "<path> ..."`,
+		"-o d":                         `expected "<PATH> ..."`,
 		"x -o d --format=xlsx":         `--format must be one of "parquet","csv","jsonl"`,
 		"x -o d --workers=-1":          "--workers=-1: want 1 to 1024",
 		"x -o d --workers=2000":        "--workers=2000: want 1 to 1024",

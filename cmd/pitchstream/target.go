@@ -79,8 +79,8 @@ func (c *targetListCmd) Run(ctx context.Context, std *stdio) error {
 
 type targetDiffCmd struct {
 	Live targetSettings `embed:""`
-	A    string         `arg:"" help:"A target."`
-	B    string         `arg:"" help:"Another one."`
+	A    string         `arg:"" name:"NAME" help:"A target."`
+	B    string         `arg:"" name:"OTHER" help:"Another one."`
 	HTML string         `env:"-" name:"html" placeholder:"FILE" help:"Also write the comparison as one page to look at, with the distributions before and after."`
 	JSON bool           `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
@@ -163,7 +163,7 @@ func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableD
 
 type targetPromoteCmd struct {
 	Live        targetSettings  `embed:""`
-	Name        string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
+	Name        string          `arg:"" name:"NAME" help:"The target that readers are to see: live, or one beside it."`
 	Force       bool            `env:"-" help:"Promote it although something stands against it. Needs --reason."`
 	Reason      string          `env:"-" placeholder:"TEXT" help:"Why, for target history. Default: none."`
 	MaxLag      config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
@@ -281,7 +281,7 @@ func (c *targetRollbackCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 type targetDropCmd struct {
-	Name string `arg:"" help:"The target: not live, and not the one that readers see."`
+	Name string `arg:"" name:"NAME" help:"The target: not live, and not the one that readers see."`
 	Yes  bool   `env:"-" help:"Confirm. DANGER: only another replay brings back what is dropped."`
 	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 

@@ -18,7 +18,7 @@ import (
 // verifyCmd compares what the servers hold. It checks the settings of Kafka and Redis itself, because only
 // some of the parts need them.
 type verifyCmd struct {
-	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis,scores" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis), scores (rows and models). Default: all four."`
+	Parts []string `arg:"" optional:"" name:"PART" enum:"topic,aggregates,redis,scores" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis), scores (rows and models). Default: all four."`
 
 	NoKafka bool            `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
 	Repair  bool            `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
