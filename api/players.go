@@ -144,7 +144,7 @@ func getTeams(_ context.Context, a *API, in *teamsIn) (body Teams, err error) {
 	counts := map[string]int64{}
 	if known := a.names.known.Load(); known != nil {
 		for _, p := range known.byKey {
-			// guard: api: a page of teams begins behind the cursor | > string(last) -> != ""
+			// guard: api: a page of teams begins behind the cursor | string(last) -> string(last[:0])
 			if p.Team > string(last) {
 				counts[p.Team]++
 			}
