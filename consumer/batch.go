@@ -34,6 +34,7 @@ type batch struct {
 	began time.Time
 
 	// Owned by the goroutine that polls.
+	most      int // records after which it is committed
 	records   int // read so far
 	rejected  int // of records, by the core
 	heldBytes int // of rejected records, which keep their bytes
@@ -55,6 +56,8 @@ type batch struct {
 func newBatch(cfg *Config, trace *tracer, mayRepeat bool) *batch {
 	return &batch{
 		cfg: cfg, trace: trace, began: cfg.Now(), mayRepeat: mayRepeat,
+		// guard: a batch whose rows are compared too slowly shrinks | min(gatherRecords, cfg.commitSize.limit()) -> gatherRecords
+		most:    min(gatherRecords, cfg.commitSize.limit()),
 		rows:    map[schemas.PitchID]schemas.Published{},
 		unsent:  map[schemas.PitchID]schemas.Published{},
 		moves:   map[int32]schemas.PositionMove{},
@@ -102,31 +105,26 @@ func (b *batch) countRead(decoded []Decoded) {
 	b.records += len(decoded)
 }
 
-// keep takes over the results of polls that are in the store; op is that of the write.
+// keep takes over the results of records that are in the store; op is that of the write. deadLetters are those
+// of the records that were not sent before, and tallies count them.
 func (b *batch) keep(
-	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, owned *partitions, op int64,
+	counts BatchSummary, outcome schemas.Outcome, deadLetters []schemas.DeadLetter, tallies map[int32]tally,
+	moves []schemas.PositionMove, op int64,
 ) {
 	b.refused += len(outcome.Refused)
-	committed := owned.tallies()
-	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
-	deadLetters = slices.DeleteFunc(deadLetters, owned.wasSent)
 	b.deadLetters = append(b.deadLetters, deadLetters...)
-	for _, p := range polls {
-		b.tallies = countTallies(b.cfg, committed, b.tallies, p.records, deadLetters)
-	}
+	b.tallies = tallies
 	b.mu.Lock()
 	for _, row := range outcome.Published {
 		b.rows[row.PitchID], b.unsent[row.PitchID] = row, row
 	}
-	for _, p := range polls {
-		b.stored += len(p.records)
-	}
+	b.stored += counts.Records
 	b.trace.stored(op, &outcome) // under mu, as takeUnsent
 	b.mu.Unlock()
 	for _, m := range moves {
 		b.moves[m.Partition] = m
 	}
-	b.summary.add(plan.counts, outcome, deadLetters)
+	b.summary.add(counts, outcome, deadLetters)
 }
 
 // backlog estimates how long the store takes for the records that it does not have yet, at its speed so far.
@@ -144,25 +142,6 @@ func (b *batch) takeUnsent() []schemas.Published {
 	clear(b.unsent)
 	b.trace.send(rows)
 	return rows
-}
-
-// timeLeft returns how long the batch may go on; at zero and below it ends. An early produce extends it.
-func (b *batch) timeLeft(early *earlyProduce) time.Duration {
-	every, records := commitEvery, gatherRecords
-	if b.cfg.CommitEvery != 0 {
-		every = b.cfg.CommitEvery
-	}
-	if early != nil {
-		if early.sent.Err() != nil {
-			return 0
-		}
-		every, records = every+earlyTime, records+earlyRecords
-	}
-	// guard: a batch whose rows are compared too slowly shrinks | min(records, b.cfg.commitSize.limit()) -> records
-	if b.records >= min(records, b.cfg.commitSize.limit()) {
-		return 0
-	}
-	return every - b.cfg.Now().Sub(b.began)
 }
 
 // report counts the rows and reports the batch as committed.

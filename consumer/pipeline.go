@@ -53,8 +53,7 @@ type reach struct {
 	end int64
 }
 
-// pipeline takes the polls of one batch through the stores. A new one takes over session.mayRepeat, and
-// clears it there.
+// pipeline takes the polls of one batch through the stores.
 type pipeline struct {
 	session *session
 	cfg     *Config
@@ -69,9 +68,9 @@ type pipeline struct {
 	shows   chan viewUpdate // to the view goroutine
 }
 
-func newPipeline(ctx, work context.Context, s *session) *pipeline {
+func newPipeline(ctx, work context.Context, s *session, b *batch) *pipeline {
 	p := &pipeline{
-		session: s, cfg: s.cfg, batch: newBatch(s.cfg, s.trace, s.mayRepeat.Swap(false)), ctx: ctx, work: work,
+		session: s, cfg: s.cfg, batch: b, ctx: ctx, work: work,
 		polls: make(chan *poll, pollsWaiting), shows: make(chan viewUpdate, 1),
 	}
 	p.stages, p.polling = errgroup.WithContext(work)
@@ -197,7 +196,7 @@ func (p *pipeline) put(read *poll) error {
 // nothing comes and few records wait.
 func (p *pipeline) next(previous *poll) (kgo.Fetches, error) {
 	for !p.mustCommit() {
-		wait := p.batch.timeLeft(p.early)
+		wait := p.timeLeft()
 		if wait <= 0 {
 			// guard: records that arrive while rows are sent do not wait | p.produceEarly() -> false, error(nil)
 			if started, err := p.produceEarly(); err != nil || !started {
@@ -228,6 +227,24 @@ func (p *pipeline) mustCommit() bool {
 	return p.ctx.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
 		// guard: a batch is committed before its dead letters hold too much | b.heldBytes >= gatherHeldBytes -> false
 		b.rejected >= gatherDeadLetters || b.heldBytes >= gatherHeldBytes
+}
+
+// timeLeft returns how long the batch may go on; at zero and below it ends. An early produce extends it.
+func (p *pipeline) timeLeft() time.Duration {
+	every, records := commitEvery, p.batch.most
+	if p.cfg.CommitEvery != 0 {
+		every = p.cfg.CommitEvery
+	}
+	if p.early != nil {
+		if p.early.sent.Err() != nil {
+			return 0
+		}
+		every, records = every+earlyTime, records+earlyRecords
+	}
+	if p.batch.records >= records {
+		return 0
+	}
+	return every - p.cfg.Now().Sub(p.batch.began)
 }
 
 // pollMore returns the records that arrive within this time. They must be stored before the commit, or the
@@ -322,8 +339,14 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 		s.trace.step("store", s.stores.op, answerLost)
 		return viewUpdate{}, errBytesRecycled
 	}
+	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
 	s.partitions.applied(update.moves)
-	p.batch.keep(polls, plan, outcome, update.moves, s.partitions, s.stores.op)
+	deadLetters = slices.DeleteFunc(deadLetters, s.partitions.wasSent)
+	committed, tallies := s.partitions.tallies(), p.batch.tallies
+	for _, read := range polls {
+		tallies = countTallies(p.cfg, committed, tallies, read.records, deadLetters)
+	}
+	p.batch.keep(plan.counts, outcome, deadLetters, tallies, update.moves, s.stores.op)
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
 	update.snapshots, update.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
 	p.batch.mayRepeat = false

@@ -23,8 +23,11 @@ type publisher struct {
 	encode Encoder
 	trace  *tracer // nil: off
 
-	longest time.Duration // of the comparisons since the last commit; 0: there was none
+	longest time.Duration // of the comparisons of the last sendRows; negative: it had no rows to compare
 }
+
+// notCompared is in place of the time of a comparison where there was none.
+const notCompared = time.Duration(-1)
 
 // send sends the dead letters and, if all were taken, the rows. It waits for the brokers and returns the
 // first failure, after which the caller must abort the transaction.
@@ -123,6 +126,7 @@ func isTooLarge(err error) bool {
 func (p *publisher) sendRows(
 	ctx, owned context.Context, client *kgo.Client, rows []schemas.Published, onSent func(*kgo.Record, error),
 ) error {
+	p.longest = notCompared
 	for len(rows) > 0 {
 		sent := 0
 		out := packer{client: client, limit: int(p.cfg.RowMaxBytes)}
@@ -157,7 +161,7 @@ func (p *publisher) changed(owned context.Context, rows []schemas.Published) ([]
 	asking, stop := context.WithTimeoutCause(owned, p.compareLimit(), errEarlyTooLong)
 	defer stop()
 	began := p.cfg.Now()
-	defer func() { p.longest = max(p.longest, p.cfg.Now().Sub(began), 1) }()
+	defer func() { p.longest = max(p.longest, p.cfg.Now().Sub(began)) }()
 	return retry(asking, p.cfg, "postgres", func() ([]schemas.Published, error) {
 		// guard: what was published and changed since is published again | instead _, err := p.store.Changed(asking, rows); return nil, err
 		op := p.trace.begin("compare")
@@ -181,7 +185,6 @@ func (p *publisher) compareLimit() time.Duration {
 // time. The log says so once.
 func (p *publisher) tooSlow(n int) {
 	wasShrunk := p.cfg.commitSize.isShrunk()
-	p.longest = 0
 	if canShrink := p.cfg.commitSize.shrink(n); !canShrink {
 		// guard: a batch of one record has more time, also where the limit is larger
 		p.cfg.commitSize.current.Store(1)
@@ -191,15 +194,6 @@ func (p *publisher) tooSlow(n int) {
 		p.cfg.Log.Warn("the store did not compare the rows of a commit in time: going on with smaller batches",
 			"records", n, "next", p.cfg.commitSize.limit(), "timeout", earlyLimit)
 	}
-}
-
-// compared has the next batches be larger, after one of n records whose rows the store compared quickly.
-func (p *publisher) compared(n int) {
-	// guard: a batch without rows does not make the next one larger | p.longest > 0 -> true
-	if p.longest > 0 {
-		p.cfg.commitSize.grow(n, p.longest)
-	}
-	p.longest = 0
 }
 
 // packer sends records so that no batch of them is larger, uncompressed, than its topic accepts. A larger

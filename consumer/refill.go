@@ -148,7 +148,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		delete(s.replay.reached, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
-	s.publisher.compared(plan.counts.Records)
+	s.cfg.commitSize.grow(plan.counts.Records, s.publisher.longest)
 
 	summary.add(plan.counts, outcome, nil) // dead letters were counted when they were sent
 	summary.addRows(rows)
@@ -192,6 +192,7 @@ func (r *refiller) belowFloor(
 // changed.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if len(rows) == 0 {
+		r.session.publisher.longest = notCompared
 		return nil
 	}
 	if r.client == nil {

@@ -250,7 +250,7 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 	work, done := s.begin(ctx)
 	defer done()
 	s.cfg.Observer.BatchStarted()
-	p := newPipeline(ctx, work, s)
+	p := newPipeline(ctx, work, s, newBatch(s.cfg, s.trace, s.mayRepeat.Swap(false)))
 	if err := p.run(first); err != nil {
 		return s.drop(work, err)
 	}
@@ -285,7 +285,7 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		s.keepsBytes.Store(false)
 	}
 	s.partitions.committed(decided.moves, decided.tallies)
-	s.publisher.compared(p.batch.records)
+	s.cfg.commitSize.grow(p.batch.records, s.publisher.longest)
 	s.noteDeadLetters(work, decided)
 	p.batch.report()
 	return nil

@@ -123,10 +123,9 @@ func TestTheSizeOfCommitsFollowsTheComparisonsOfRows(t *testing.T) {
 	p.tooSlow(1)
 	require.Equal(t, 1, cfg.commitSize.limit())
 	require.Equal(t, 2*earlyLimit, p.compareLimit())
-	p.compared(1)
+	cfg.commitSize.grow(1, notCompared)
 	require.Equal(t, 1, cfg.commitSize.limit(), "nothing was compared")
-	p.longest = time.Second
-	p.compared(1)
+	cfg.commitSize.grow(1, time.Second)
 	require.Equal(t, 2, cfg.commitSize.limit())
 	require.Equal(t, earlyLimit, p.compareLimit())
 }
