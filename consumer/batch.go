@@ -105,8 +105,8 @@ func (b *batch) countRead(decoded []Decoded) {
 	b.records += len(decoded)
 }
 
-// keep takes over the results of records that are in the store; op is that of the write. deadLetters are those
-// of the records that were not sent before, and tallies count them.
+// keep takes over the results of records that are in the store; op is that of the write. deadLetters are
+// those of the records that were not sent before, and tallies count them.
 func (b *batch) keep(
 	counts BatchSummary, outcome schemas.Outcome, deadLetters []schemas.DeadLetter, tallies map[int32]tally,
 	moves []schemas.PositionMove, op int64,

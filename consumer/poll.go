@@ -223,8 +223,8 @@ func (s *batchSize) shrink(n int) bool {
 }
 
 // grow doubles the limit if the store answered a batch of n records quickly. A batch of at most
-// half of the limit shows nothing about a larger one, and one that it was not asked about (notCompared) nothing
-// at all.
+// half of the limit shows nothing about a larger one, and one that it was not asked about (notCompared)
+// nothing at all.
 func (s *batchSize) grow(n int, took time.Duration) {
 	// guard: a batch without rows does not make the next one larger | took >= 0 && -> true &&
 	// guard: a batch grows again
