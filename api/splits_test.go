@@ -95,8 +95,8 @@ func TestSplitsOfAPlayer(t *testing.T) {
 		require.Equal(t, problemGone, body["type"])
 		require.Contains(t, body["detail"], why)
 	}
-	require.Equal(t, k.get(200, opSplits, "/v1/batters/1/splits"),
-		k.get(200, opSplits, "/v1/batters/1/splits?last_of=swings"))
+	require.Equal(t, k.get(200, opSplits, "/v1/batters/1/splits")["splits"],
+		k.get(200, opSplits, "/v1/batters/1/splits?last_of=swings")["splits"])
 	body = k.get(422, opSplits, "/v1/batters/7/splits?by=season")
 	require.Equal(t, "more than 100000 pitches: choose fewer with since, until or last", body["detail"])
 }
