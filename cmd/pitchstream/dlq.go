@@ -96,7 +96,7 @@ func letterPlaces(args []string) (out []schemas.Coordinates, err error) {
 		p, err1 := strconv.ParseUint(partition, 10, 31)
 		o, err2 := strconv.ParseUint(offset, 10, 63)
 		if !found || err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("%q: want a dead letter's place, as 3:1042 (see pitchstream dlq ls)", a)
+			return nil, fmt.Errorf("%q: want PARTITION:OFFSET, as 3:1042 (see pitchstream dlq ls)", a)
 		}
 		out = append(out, schemas.Coordinates{Partition: int32(p), Offset: int64(o)})
 	}
