@@ -34,7 +34,7 @@ type serveCmd struct {
 	Token       config.Secret   `name:"api-token" placeholder:"SECRET" group:"API" help:"Every request to /v1 must bear it (Authorization: Bearer). Seen by all who may list processes when given as a flag: prefer the variable or the file. None by default: whoever reaches the address may read."`
 	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
 	AppsFile    string          `name:"api-apps-file" placeholder:"FILE" group:"API" help:"YAML file of apps with tokens and limits of their own: a list of app, token or token_sha256, requests_per_second, streams. With it, every request to /v1 must bear the token of an app, or --api-token."`
-	Check       bool            `env:"-" name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
+	Check       bool            `env:"-" name:"check" group:"Operation" help:"Ask the admin address of a serve, or with --admin-addr of a run, whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
 	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
 
 	ClientRate     float64         `name:"client-rate" default:"5000" placeholder:"N" group:"API" help:"Requests a second of one client, an address (of IPv6 its /64), over some seconds; more are answered with 429. 0: no limit. Default: 5000."`

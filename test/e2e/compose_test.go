@@ -76,10 +76,12 @@ func TestComposeFromNothing(t *testing.T) {
 	})
 	w.WaitFor("the API answers with it", func() bool { return answers(api, "/v1/pitches/c9e9c616-612e-7696-a6ce-cc1b78e51061") })
 	require.True(t, answers(api, "/"), "the dashboard")
-	w.WaitFor("the API is healthy", func() bool {
-		out, err := run(t.Context(), "ps", "api")
-		return err == nil && strings.Contains(out, "(healthy)")
-	})
+	for _, service := range []string{"processor", "api"} {
+		w.WaitFor(service+" is healthy", func() bool {
+			out, err := run(t.Context(), "ps", service)
+			return err == nil && strings.Contains(out, "(healthy)")
+		})
+	}
 	composeWatched(t, w, run, &prometheus{port: watch, kafka: kafka, api: api})
 }
 
