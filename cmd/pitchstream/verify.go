@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ type verifyCmd struct {
 
 	NoKafka bool            `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
 	Repair  bool            `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
-	Wait    config.Duration `env:"-" name:"wait" placeholder:"TIME" help:"Before topic is compared, wait this long at most until processors have processed every record. Default: not at all."`
+	Wait    config.Duration `env:"-" name:"wait" placeholder:"TIME" help:"Before topic is compared, wait this long at most until processors have processed every record that it has. Default: not at all."`
 	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int             `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
@@ -50,10 +51,11 @@ Compares each copy with its source, in four parts:
   scores       what live versions of models said about pitches is compared with what they say about the rows; also finds
                scores that are missing, and scores that should not exist. Rows from before a model scored have none.
 
-Records that no processor has processed yet are not compared, and are counted as behind; --wait waits for them. Processors
-may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
-longer in the topic (retention) is counted as not checkable. Partitions that a gap holds are named (held), and so says the last line,
-but they do not change the exit status. Memory: some 200 bytes a pitch for topic, little otherwise.
+Records that no processor has processed yet are not compared, and are counted as behind. --wait waits for those that
+the topic has at the start; it fails if they are not processed in time. Processors may run meanwhile: what
+they are writing is looked at again and is no difference. A pitch whose record is no longer in the topic
+(retention) is counted as not checkable. Partitions that a gap holds are named (held), and so says the last line,
+but they are not waited for, and do not change the exit status. Memory: some 200 bytes a pitch for topic, little otherwise.
 
 --repair repairs, in this order, and changes nothing else:
   topic        missing, older and changed pitches are written again from the topic. Positions do not move. A version in
@@ -154,6 +156,11 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	// guard: verify: what is left ends with 1
 	if r.Left > 0 {
 		return &differenceError{}
+	}
+	// guard: verify: records that do not come in time end with 1 | r.Topic.Late > 0 -> false
+	if r.Topic != nil && r.Topic.Late > 0 {
+		return fmt.Errorf("--wait=%v: %s not processed in time", time.Duration(c.Wait),
+			terminal.Counted(r.Topic.Late, "record was", "records were"))
 	}
 	return nil
 }

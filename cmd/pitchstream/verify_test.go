@@ -458,12 +458,18 @@ func TestVerifyRefusesWrongUsage(t *testing.T) {
 }
 
 // Records that are not processed yet are counted, and are no difference; --wait compares them too.
+// guard: verify: the last line names what was not compared
+// guard: verify: records that do not come in time end with 1
 func TestVerifyCountsWhatIsNotProcessedYet(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 50)
 	r := w.clean(t, "topic")
 	require.Positive(t, r.Topic.Behind)
 	require.Zero(t, r.Topic.Records)
+	status, stdout, stderr := runCLI(t, append([]string{"verify", "topic", "--wait=1ms"}, w.flags...)...)
+	require.Equal(t, exitFailed, status)
+	require.Regexp(t, `^no difference in what can be compared; \d+ records are not processed yet$`, lastLine(stdout))
+	require.Regexp(t, `--wait=1ms: \d+ records were not processed in time`, stderr)
 	stop := w.start(t)
 	r = w.clean(t, "topic", "--wait", "1m")
 	require.Zero(t, r.Topic.Behind)

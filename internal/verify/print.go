@@ -70,6 +70,10 @@ func (o *PrintOptions) lastLine(r Report) string {
 		return fmt.Sprintf("no difference in what can be compared; %s held by a gap, "+
 			"or it is accepted and not read yet: see /readyz of the processors",
 			terminal.Counted(int64(len(r.Topic.Held)), "partition is", "partitions are"))
+	// guard: verify: the last line names what was not compared | r.Topic.Behind > 0 -> false
+	case r.Differences == 0 && r.Topic != nil && r.Topic.Behind > 0:
+		return fmt.Sprintf("no difference in what can be compared; %s not processed yet",
+			terminal.Counted(r.Topic.Behind, "record is", "records are"))
 	case r.Differences == 0:
 		return "no difference"
 	case r.Left == 0:

@@ -40,7 +40,8 @@ const waitInterval = 200 * time.Millisecond
 type TopicReport struct {
 	Partitions []kafkaread.Span `json:"partitions"`
 	Records    int64            `json:"records"`
-	Behind     int64            `json:"behind"` // records of the topic that are not processed or compared yet
+	Behind     int64            `json:"behind"`         // records of the topic that are not processed or compared yet
+	Late       int64            `json:"late,omitempty"` // those that were still not processed when the wait for them ended
 	Topic      int64            `json:"pitches_in_topic"`
 	Postgres   int64            `json:"pitches_in_postgres"`
 	// NotCheckable counts pitches whose stored version is not in the topic, because retention deleted it or it
@@ -111,6 +112,7 @@ type comparison struct {
 	games       groups
 	batters     groups
 	report      TopicReport
+	unread      int64 // records that are not processed yet, but for those behind a gap
 	done, total int64 // records, for progress
 }
 
@@ -270,42 +272,56 @@ func (c *comparison) processed(
 	next := map[int32]int64{}
 	c.judge.former, c.deadLetters.former = map[int32]int64{}, map[int32]int64{}
 	c.report.Held = nil
+	isHeld := map[int32]bool{}
 	for _, p := range positions {
 		if p.Topic == c.kafka.Raw {
 			p, held := c.ofCurrent(p, c.raw.Own()[p.Partition].From)
 			if held != "" {
+				isHeld[p.Partition] = true
 				c.report.Held = append(c.report.Held, fmt.Sprintf("%s/%d: %s", p.Topic, p.Partition, held))
 			}
 			next[p.Partition], c.judge.former[p.Partition] = p.NextOffset, p.FormerNextOffset
 			c.deadLetters.former[p.Partition] = p.FormerNextOffset
 		}
 	}
-	c.report.Behind = 0
+	c.report.Behind, c.unread = 0, 0
 	for id, span := range spans {
 		end := span.To
 		span.To = max(span.From, min(span.To, next[id]))
 		// guard: verify: records that only the archive has are not behind | span.To, c.raw.Own()[id].From -> span.To, 0
-		c.report.Behind += max(0, end-max(span.To, c.raw.Own()[id].From))
+		behind := max(0, end-max(span.To, c.raw.Own()[id].From))
+		c.report.Behind += behind
+		// guard: verify: records behind a gap are not waited for | !isHeld[id] -> true
+		if !isHeld[id] {
+			c.unread += behind
+		}
 		spans[id] = span
 	}
 	return spans, nil
 }
 
-// await waits until every record is processed, for as long as the options say. It polls, because positions
-// send no event.
+// await waits until every record that the topic has now is processed, but for those behind a gap, and for as
+// long as the options say. It polls, because positions send no event.
 func (c *comparison) await(ctx context.Context) error {
 	if c.kafka.Wait <= 0 {
 		return nil
 	}
 	limit, cancel := context.WithTimeout(ctx, c.kafka.Wait)
 	defer cancel()
+	now, err := c.raw.BoundsAgain(ctx)
+	if err != nil {
+		return err
+	}
+	bounds := func(context.Context) (kafkaread.Spans, error) { return maps.Clone(now), nil }
 	for tick := time.Tick(waitInterval); ; {
-		_, err := c.processed(ctx, c.raw.BoundsAgain)
-		if err != nil || c.report.Behind == 0 {
+		// guard: verify: what a live feed sends meanwhile is not waited for | c.processed(ctx, bounds) -> c.processed(ctx, c.raw.BoundsAgain)
+		_, err := c.processed(ctx, bounds)
+		if err != nil || c.unread == 0 {
 			return err
 		}
 		select {
 		case <-limit.Done():
+			c.report.Late = c.unread
 			return ctx.Err()
 		case <-tick:
 		}

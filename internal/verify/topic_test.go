@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -325,4 +326,56 @@ func TestDeadLettersAreComparedOneByOne(t *testing.T) {
 	r, found = l.judge(rejected, spans)
 	require.EqualValues(t, 2, r.FormerTopic)
 	require.Len(t, found, 1, "that of offset 3")
+}
+
+// fedRegisters is a store into whose topic records come while its positions are read.
+type fedRegisters struct {
+	*registers
+	onRead func()
+}
+
+func (r *fedRegisters) AppliedPositions(ctx context.Context) ([]schemas.Position, error) {
+	r.onRead()
+	return r.registers.AppliedPositions(ctx)
+}
+
+// A wait is for the records that the topic has when it begins: a live feed goes on.
+// guard: verify: what a live feed sends meanwhile is not waited for
+func TestAWaitEndsWhileALiveFeedGoesOn(t *testing.T) {
+	kafka, store := played(t)
+	end := store.positions[0].NextOffset
+	client, err := kgo.NewClient(append(kafka.Client, kgo.DefaultProduceTopic("raw"))...)
+	require.NoError(t, err)
+	defer client.Close()
+	reads := 0
+	fed := &fedRegisters{registers: store, onRead: func() {
+		reads++
+		store.positions[0].NextOffset = end - 1
+		if reads > 1 {
+			store.positions[0].NextOffset = end
+		}
+		if reads > 5 {
+			store.positions[0].NextOffset = end + int64(reads) // the test fails soon
+		}
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("{")}).FirstErr())
+	}}
+	kafka.Wait = time.Minute
+	c := newComparison(fed, kafka)
+	require.NoError(t, c.run(t.Context()))
+	require.Zero(t, c.report.Late)
+	require.Less(t, reads, 5)
+}
+
+// guard: verify: records behind a gap are not waited for
+func TestRecordsThatAreNotProcessedInTimeAreLate(t *testing.T) {
+	kafka, store := played(t)
+	kafka.Wait = time.Nanosecond
+	require.Zero(t, compare(t, kafka, store, false).Late)
+	store.positions[0].NextOffset -= 5
+	require.EqualValues(t, 5, compare(t, kafka, store, false).Late)
+	store.positions[0].Gap = "lost"
+	r := compare(t, kafka, store, false)
+	require.NotEmpty(t, r.Held)
+	require.EqualValues(t, 5, r.Behind)
+	require.Zero(t, r.Late)
 }
