@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -77,24 +78,23 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		// guard: api: the epoch must be the current one | p.Epoch != "" && h.Epoch == p.Epoch -> true
 		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
-	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
+	topics, owned := map[string]bool{}, map[string]bool{}
+	lost := map[string]schemas.Heartbeat{} // the newest one of the dead, by partition
 	v.upToDate = true
 	for _, h := range p.Heartbeats {
 		age := max(int64(at-h.At), 0)
-		behind := h.LagMS
-		if !isAlive(h, now) || behind > 0 {
-			behind += age
-		}
 		if h.At > last.At {
 			last = h
 		}
 		// guard: api: a silent processor is dead
 		if !isAlive(h, now) {
-			for partition, next := range h.Positions {
+			for partition := range h.Positions {
 				field := h.Topic + "/" + partition
-				// guard: api: a dead one that another has passed says nothing | next >= p.Applied[field] -> next >= 0
-				if next >= p.Applied[field] {
-					lost[field] = max(lost[field], behind)
+				older, isKnown := lost[field]
+				isNewer := cmp.Or(cmp.Compare(h.At, older.At), cmp.Compare(h.LagMS, older.LagMS)) > 0
+				// guard: api: a partition's wait counts from the newest heartbeat | || isNewer -> || !isNewer
+				if !isKnown || isNewer {
+					lost[field] = h
 				}
 			}
 			continue
@@ -102,6 +102,10 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		alive++
 		// guard: api: every processor that is alive must say ok | v.upToDate && ok(h) -> ok(h) || v.upToDate && alive > 1
 		v.upToDate = v.upToDate && ok(h)
+		behind := h.LagMS
+		if behind > 0 {
+			behind += age
+		}
 		v.lag = schemas.Some(max(v.lag.Value, behind))
 		topics[h.Topic] = true
 		for partition := range h.Positions {
@@ -109,12 +113,18 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		}
 	}
 	// The partitions of a dead processor count until another one has taken them over. One that read on and
-	// gave a partition up has left no heartbeat for it.
-	for field, behind := range lost {
+	// gave a partition up has left no heartbeat for it. The last of several dead ones counts, because it had
+	// read what the others left.
+	for field, h := range lost {
+		_, partition, _ := strings.Cut(field, "/")
+		// guard: api: a dead one that another has passed says nothing | < p.Applied[field] -> < 0
+		if h.Positions[partition] < p.Applied[field] {
+			continue
+		}
 		// guard: api: a dead one's partitions are missed
 		if !owned[field] {
 			v.silent = true
-			v.lag = schemas.Some(max(v.lag.Value, behind))
+			v.lag = schemas.Some(max(v.lag.Value, h.LagMS+int64(at-h.At)))
 		}
 	}
 	for field := range p.Applied {

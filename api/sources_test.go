@@ -69,6 +69,7 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 // guard: api: a silent processor is dead
 // guard: api: a dead one's partitions are missed
 // guard: api: a dead one that another has passed says nothing
+// guard: api: a partition's wait counts from the newest heartbeat
 // guard: api: nothing waits only where that is known
 // guard: api: without a live processor answers are stale
 func TestJudge(t *testing.T) {
@@ -85,16 +86,22 @@ func TestJudge(t *testing.T) {
 		beats []schemas.Heartbeat
 		want  verdict
 	}{
-		"nobody":                                {nil, verdict{false, true, none, true}},
-		"one is well":                           {[]schemas.Heartbeat{beat(time.Second, 0, "ok", "E", "0")}, verdict{true, false, some(0), false}},
-		"one is behind":                         {[]schemas.Heartbeat{beat(time.Second, 500, "ok", "E", "0")}, verdict{true, false, some(1500), false}},
-		"too far behind":                        {[]schemas.Heartbeat{beat(0, 10_001, "ok", "E", "0")}, verdict{true, true, some(10_001), false}},
-		"mending":                               {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0")}, verdict{false, false, some(0), false}},
-		"one of two mends":                      {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0"), beat(0, 7, "ok", "E", "1")}, verdict{false, false, some(7), false}},
-		"has not noticed the loss":              {[]schemas.Heartbeat{beat(0, 0, "ok", "old", "0")}, verdict{false, false, some(0), false}},
-		"dead":                                  {[]schemas.Heartbeat{beat(4*time.Second, 0, "ok", "E", "0")}, verdict{true, true, some(4000), true}},
-		"dead, and replaced":                    {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0), false}},
-		"dead, and not replaced":                {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100), true}},
+		"nobody":                   {nil, verdict{false, true, none, true}},
+		"one is well":              {[]schemas.Heartbeat{beat(time.Second, 0, "ok", "E", "0")}, verdict{true, false, some(0), false}},
+		"one is behind":            {[]schemas.Heartbeat{beat(time.Second, 500, "ok", "E", "0")}, verdict{true, false, some(1500), false}},
+		"too far behind":           {[]schemas.Heartbeat{beat(0, 10_001, "ok", "E", "0")}, verdict{true, true, some(10_001), false}},
+		"mending":                  {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0")}, verdict{false, false, some(0), false}},
+		"one of two mends":         {[]schemas.Heartbeat{beat(0, 0, "mending", "E", "0"), beat(0, 7, "ok", "E", "1")}, verdict{false, false, some(7), false}},
+		"has not noticed the loss": {[]schemas.Heartbeat{beat(0, 0, "ok", "old", "0")}, verdict{false, false, some(0), false}},
+		"dead":                     {[]schemas.Heartbeat{beat(4*time.Second, 0, "ok", "E", "0")}, verdict{true, true, some(4000), true}},
+		"dead, and replaced":       {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0), false}},
+		"dead, and not replaced":   {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100), true}},
+		"all dead, one after another": {[]schemas.Heartbeat{
+			beat(2*time.Minute, 9000, "ok", "E", "0", "1"), beat(5*time.Second, 0, "ok", "E", "0", "1"), beat(time.Minute, 0, "ok", "E", "1"),
+		}, verdict{true, true, some(5000), true}},
+		"one died long ago, its heir just now": {[]schemas.Heartbeat{
+			beat(2*time.Minute, 0, "ok", "E", "1"), beat(5*time.Second, 70, "ok", "E", "1"), beat(0, 0, "ok", "E", "0"),
+		}, verdict{true, true, some(5070), true}},
 		"alive without partitions, others dead": {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "0"), beat(0, 0, "ok", "E")}, verdict{true, true, some(3_600_000), true}},
 		"dead, passed by one that gave it up":   {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, none, true}},
 		"the same, and another is behind":       {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "1"), beat(0, 7, "ok", "E", "0")}, verdict{true, true, some(7), true}},
@@ -104,7 +111,7 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := schemas.Pulse{Epoch: "E", Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{"t/0": 1}}
 			switch {
-			case name == "one of two mends" || strings.HasPrefix(name, "dead, and"):
+			case name == "one of two mends" || strings.HasPrefix(name, "dead, and") || strings.HasPrefix(name, "all dead") || strings.HasPrefix(name, "one died"):
 				p.Applied["t/1"] = 1
 			case strings.HasPrefix(name, "dead, passed") || strings.HasPrefix(name, "the same, "):
 				p.Applied["t/1"] = 2
