@@ -171,7 +171,8 @@ func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string)
 	b.addLetters(s)
 	b.Stores = append([]StoreHealth{b.kafka(alive, s)}, s.stores...)
 	b.addWrites(alive, s)
-	b.forgetLags(s, v.lag.Value)
+	b.forgetLags(s)
+	b.sumLag(v.lag.Value)
 	b.judge(s, len(alive), v, maxLag)
 	return b
 }
@@ -201,7 +202,7 @@ func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string)
 }
 
 // addPartitions adds the partitions of topic: those with an applied position, and those that a processor that
-// is alive reads. The lag is the sum over those whose processor has reported one.
+// is alive reads.
 func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 	of := map[string]StreamPartition{}
 	for field, next := range s.pulse.Applied {
@@ -229,11 +230,6 @@ func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 	}
 	byNumber := func(a, b StreamPartition) int { return cmp.Compare(a.Partition, b.Partition) }
 	b.Partitions = notNil(slices.SortedFunc(maps.Values(of), byNumber))
-	for _, p := range b.Partitions {
-		if p.LagRecords.Present {
-			b.LagRecords = schemas.Some(b.LagRecords.Value + p.LagRecords.Value)
-		}
-	}
 }
 
 // batchSteps are the steps of a batch, in their order.
@@ -302,18 +298,32 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 
 // forgetLags clears lags of 0 that are not known: without Kafka it is unknown how many records wait. Greater
 // ones stay, because what was read there waits still.
-func (b *Stream) forgetLags(s streamSnapshot, lagMS int64) {
-	unknown := schemas.Opt[int64]{}
-	// guard: api: without Kafka it is unknown how many records wait | !b.Stores[0].OK && -> false &&
-	if !b.Stores[0].OK && lagMS == 0 {
-		b.LagMS, b.LagRecords = unknown, unknown
-	}
+func (b *Stream) forgetLags(s streamSnapshot) {
 	for i := range b.Partitions {
 		p := &b.Partitions[i]
 		// guard: api: without Kafka the lag of a partition is unknown | p.LagMS.Value == 0 && -> false &&
 		if p.LagMS.Value == 0 && slices.ContainsFunc(s.works[p.Processor].Faults, isOfKafka) {
-			p.LagMS, p.LagRecords = unknown, unknown
+			p.LagMS, p.LagRecords = schemas.Opt[int64]{}, schemas.Opt[int64]{}
 		}
+	}
+}
+
+// sumLag sets how many records wait in all partitions. The sum is unknown where that of one partition is,
+// because the rest would look like all. Neither it nor a lag of 0 ms is known without Kafka.
+func (b *Stream) sumLag(lagMS int64) {
+	sum, unknown := schemas.Opt[int64]{}, schemas.Opt[int64]{}
+	for _, p := range b.Partitions {
+		sum = schemas.Some(sum.Value + p.LagRecords.Value)
+	}
+	isUnknown := func(p StreamPartition) bool { return !p.LagRecords.Present }
+	// guard: api: records of a partition without a known lag are not counted as none
+	if slices.ContainsFunc(b.Partitions, isUnknown) {
+		sum = unknown
+	}
+	b.LagRecords = sum
+	// guard: api: without Kafka it is unknown how many records wait | !b.Stores[0].OK && -> false &&
+	if !b.Stores[0].OK && lagMS == 0 {
+		b.LagMS, b.LagRecords = unknown, unknown
 	}
 }
 

@@ -173,6 +173,25 @@ func TestWithoutKafkaTheLagIsUnknown(t *testing.T) {
 	})
 }
 
+// Nobody knows how many records wait in a partition without a reader.
+// guard: api: records of a partition without a known lag are not counted as none
+func TestTheSumOfRecordsThatWaitIsUnknownWithoutAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		k := newAsker(t, s, nil)
+		require.Equal(t, 5., k.get(200, opOverview, "/v1/stream")["lag_records"])
+		time.Sleep(overviewEvery + time.Millisecond)
+		s.beats()
+		s.set(func() { s.pulse.Applied["pitches.raw/2"] = 9 })
+		b := k.get(200, opOverview, "/v1/stream")
+		require.Contains(t, b["reasons"], "nobody reads pitches.raw/2")
+		require.Nil(t, b["partitions"].([]any)[2].(map[string]any)["lag_records"])
+		require.Contains(t, b, "lag_records")
+		require.Nil(t, b["lag_records"])
+		synctest.Wait()
+	})
+}
+
 // guard: api: why Redis is incomplete is said
 func TestAFullRedisIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
