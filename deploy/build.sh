@@ -37,7 +37,8 @@ for packages in github.com/twmb/franz-go/pkg/kfake 'github.com/alicebob/miniredi
 	set -- "$@" "-gcflags=$packages=-dwarf=false -l"
 done
 
-# build compiles cmd/slim, runs it, and compiles the binary. It names each package when it begins with it.
+# build compiles cmd/slim, runs it, and compiles the binary. It names each package that it compiles; those that are in
+# the build cache already are not named.
 build() {
 	GOOS='' GOARCH='' go run -v -trimpath $all ./cmd/slim || return
 	echo "total: $(go list -deps $flags ./cmd/pitchstream | wc -l)"
@@ -57,7 +58,7 @@ began=$(date +%s)
 	kill $clock 2>/dev/null || :
 	echo "built: $status"
 } | {
-	n=0 total=600 seconds=0 package= status=1
+	n=0 total=600 seconds=0 package='looking for packages to compile' status=1
 	while IFS= read -r line; do
 		case $line in
 		"built: "*) status=${line#built: } && break ;;
@@ -70,9 +71,9 @@ began=$(date +%s)
 		*) n=$((n + 1)) package=$line ;;
 		esac
 		if [ -n "$terminal" ]; then
-			printf '  %3d s  %d of at most %d packages  %-50.50s\r' $seconds $n "$total" "$package" >&2
+			printf '  %3d s  %d packages as needed (all: %d)  %-40.40s\r' $seconds $n "$total" "$package" >&2
 		elif [ "${line%%:*}" = now ] && [ $((seconds % 10)) = 0 ]; then
-			echo "  $seconds s  $n of at most $total packages" >&2
+			echo "  $seconds s  $n packages compiled, as needed (all: $total); now: $package" >&2
 		fi
 	done
 	[ -z "$terminal" ] || printf '%-100s\r' '' >&2
