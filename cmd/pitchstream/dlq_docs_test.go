@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -123,4 +125,42 @@ func TestThePageOnDeadLettersIsTrue(t *testing.T) {
 	var corrected int
 	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT count(*) FROM pitches WHERE revision = 1`).Scan(&corrected))
 	require.Equal(t, 12, corrected, "what was superseded stays so")
+}
+
+// The recipe for a record that must be changed is run as the page prints it: the changed records become rows,
+// and the dead letter with another fault stays open.
+func TestARecordIsChangedAsThePageSays(t *testing.T) {
+	testkit.Python(t, "base64")
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "DEADLETTERS.md"))
+	require.NoError(t, err)
+	program := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(page)
+	require.Len(t, program, 2)
+	blocks := shellBlock.FindAllSubmatch(page, -1)
+	require.Len(t, blocks, 1)
+	w := newDeadTown(t)
+	defer w.start(t)()
+	produce := func(value string) {
+		w.client.Produce(t.Context(), &kgo.Record{Topic: rawTopic, Key: []byte("745804"), Value: []byte(value)}, nil)
+	}
+	for i := range 3 {
+		produce(strings.Replace(recordOfPitch(schemas.PitchID{15: byte(i)}, ""), `"pitch"`, `"throw"`, 1))
+	}
+	produce(`["calibration"]`)
+	require.NoError(t, w.client.Flush(t.Context()))
+	w.through(t)
+
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "repair.py"), program[1], 0o600))
+	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", string(blocks[0][1]))
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "PATH="+binaryFolder(t)+":"+os.Getenv("PATH"),
+		"PITCHSTREAM_KAFKA_BROKERS="+strings.TrimPrefix(w.flags[0], "--kafka-brokers="),
+		"PITCHSTREAM_POSTGRES_URL="+strings.TrimPrefix(w.flags[1], "--postgres-url="),
+		"PITCHSTREAM_REDIS_URL="+strings.TrimPrefix(w.flags[2], "--redis-url="), "PITCHSTREAM_REDIS_PREFIX="+w.prefix)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "3 dead letters discarded")
+	require.EqualValues(t, 3, w.rows(t, "SELECT count(*) FROM pitches WHERE revision = 1"))
+	_, listed := w.dlq(t, "ls", "--json")
+	require.Contains(t, listed, `"letters":4,"open":1,"retried":0,"discarded":3,`)
 }
