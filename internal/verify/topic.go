@@ -314,7 +314,7 @@ func (c *comparison) await(ctx context.Context) error {
 	}
 	bounds := func(context.Context) (kafkaread.Spans, error) { return maps.Clone(now), nil }
 	for tick := time.Tick(waitInterval); ; {
-		// guard: verify: what a live feed sends meanwhile is not waited for | c.processed(ctx, bounds) -> c.processed(ctx, c.raw.BoundsAgain)
+		// guard: verify: what a live feed sends meanwhile is not waited for | bounds) -> func(ctx context.Context) (kafkaread.Spans, error) { _, _ = bounds(ctx); return c.raw.BoundsAgain(ctx) })
 		_, err := c.processed(ctx, bounds)
 		if err != nil || c.unread == 0 {
 			return err

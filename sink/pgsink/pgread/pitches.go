@@ -48,13 +48,6 @@ func scanPitch(row pgx.CollectableRow) (p schemas.StoredPitch, err error) {
 	return p, err
 }
 
-func first[T any](found []T, err error) (*T, error) {
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], nil
-}
-
 // PlayerPitches returns a player's rows, the newest first, from behind the cursor on; nil: from the newest.
 func (r *Reader) PlayerPitches(
 	ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
