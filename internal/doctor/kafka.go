@@ -205,8 +205,13 @@ func (k *kafkaExam) group(ctx context.Context) {
 	}
 	request := kmsg.NewPtrDescribeGroupsRequest()
 	request.Groups, request.IncludeAuthorizedOperations = []string{k.o.Group}, true
-	answer, err := ofCoordinator(ctx, func() (*kmsg.DescribeGroupsResponse, error) {
+	answer, err := ofCoordinator(ctx, k, func() (*kmsg.DescribeGroupsResponse, error) {
 		return request.RequestWith(ctx, k.client)
+	}, func(answer *kmsg.DescribeGroupsResponse) int16 {
+		if len(answer.Groups) == 0 {
+			return 0
+		}
+		return answer.Groups[0].ErrorCode
 	})
 	if err != nil || len(answer.Groups) == 0 {
 		k.l.skip("kafka.rights.group", err)
@@ -233,16 +238,29 @@ func (k *kafkaExam) group(ctx context.Context) {
 	})
 }
 
-// ofCoordinator asks until there is a coordinator: the first question about any group or transaction makes a
-// new cluster create its topic of them, which takes seconds.
-func ofCoordinator[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+// ofCoordinator asks until the coordinator of a group or a transaction is ready. The first question about any
+// makes a new cluster create and load its topic of them, which takes seconds. code returns the error code
+// within an answer.
+func ofCoordinator[T any](
+	ctx context.Context, k *kafkaExam, ask func() (T, error), code func(T) int16,
+) (T, error) {
 	return backoff.Retry(ctx, func() (T, error) {
 		answer, err := ask()
-		if err != nil && !errors.Is(err, kerr.CoordinatorNotAvailable) {
+		if err == nil && isNotReady(kerr.ErrorForCode(code(answer))) {
+			err = kerr.ErrorForCode(code(answer))
+		}
+		// guard: doctor: a coordinator that is not ready is asked again | && !isNotReady(err) ->
+		if err != nil && !isNotReady(err) {
 			err = backoff.Permanent(err)
 		}
 		return answer, err
-	}, backoff.WithMaxElapsedTime(10*time.Second))
+	}, backoff.WithMaxElapsedTime(k.o.Timeout/2))
+}
+
+// isNotReady reports whether a coordinator is being made, loaded, or moved to another broker.
+func isNotReady(err error) bool {
+	return errors.Is(err, kerr.NotCoordinator) || errors.Is(err, kerr.CoordinatorLoadInProgress) ||
+		errors.Is(err, kerr.CoordinatorNotAvailable)
 }
 
 // transactions checks the right to use the transactional ids of run. Who may write with one may describe it.
@@ -253,11 +271,17 @@ func (k *kafkaExam) transactions(ctx context.Context) {
 	prefix := k.o.Group + "/"
 	request := kmsg.NewPtrDescribeTransactionsRequest()
 	request.TransactionalIDs = []string{prefix + "doctor"}
-	answer, err := ofCoordinator(ctx, func() (*kmsg.DescribeTransactionsResponse, error) {
+	code := func(answer *kmsg.DescribeTransactionsResponse) int16 {
+		if len(answer.TransactionStates) == 0 {
+			return 0
+		}
+		return answer.TransactionStates[0].ErrorCode
+	}
+	answer, err := ofCoordinator(ctx, k, func() (*kmsg.DescribeTransactionsResponse, error) {
 		return request.RequestWith(ctx, k.client)
-	})
-	if err == nil && len(answer.TransactionStates) > 0 {
-		err = kerr.ErrorForCode(answer.TransactionStates[0].ErrorCode)
+	}, code)
+	if err == nil {
+		err = kerr.ErrorForCode(code(answer))
 	}
 	isForbidden := errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
 	if err != nil && !isForbidden && !errors.Is(err, kerr.TransactionalIDNotFound) {

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,4 +164,43 @@ func TestTheRightOfTransactionsIsChecked(t *testing.T) {
 	})
 	all, _ = found(t, o)
 	require.Contains(t, all, "kafka.rights.transactions")
+}
+
+// A new cluster makes its topics of groups and transactions at the first question, and loads them then.
+//
+// guard: doctor: a coordinator that is not ready is asked again
+func TestACoordinatorThatIsNotReadyIsAskedAgain(t *testing.T) {
+	for _, early := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorLoadInProgress} {
+		t.Run(early.Message, func(t *testing.T) {
+			cluster := testkit.FakeKafka(t, kfake.SeedTopics(1, "raw", "rows", "dead"))
+			var groups, transactions atomic.Int64
+			const refusals = 5 // the client itself asks three times
+			cluster.ControlKey(int16(kmsg.DescribeGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				answer := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
+				group := kmsg.NewDescribeGroupsResponseGroup()
+				group.Group, group.ErrorCode = "g", early.Code
+				answer.Groups = append(answer.Groups, group)
+				return answer, nil, groups.Add(1) <= refusals
+			})
+			cluster.ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				answer := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+				state := kmsg.NewDescribeTransactionsResponseTransactionState()
+				state.TransactionalID, state.ErrorCode = "g/doctor", early.Code
+				answer.TransactionStates = append(answer.TransactionStates, state)
+				return answer, nil, transactions.Add(1) <= refusals
+			})
+			_, r := found(t, Options{
+				Kafka: []kgo.Opt{
+					kgo.SeedBrokers(cluster.ListenAddrs()...),
+					kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond }),
+				},
+				Group: "g", RawTopic: "raw", RowsTopic: "rows", DeadTopic: "dead",
+			})
+			require.NotContains(t, fmt.Sprint(r.NotChecked), "kafka.rights")
+			require.Greater(t, transactions.Load(), int64(refusals))
+			require.Greater(t, groups.Load(), int64(refusals))
+		})
+	}
 }
