@@ -30,7 +30,7 @@ func TestDemoEndsAfterItsTimeAndItsBooksBalance(t *testing.T) {
 
 	require.Regexp(t, `(?m)^ready after \d+\.\d s, playing at 400 × life$`, out.String())
 	require.Regexp(t, `(?m)^▸ \d{9} [A-Z]\. [A-Z][a-z]+ +\d+ +\d+ `, out.String(), "a batter's line while it runs")
-	require.Regexp(t, `(?m)^   \ds  \d+ records? \(\d+\.\d/s\), lag \d+: \d+ rows? in Postgres, \d+ letters?$`, out.String())
+	require.Regexp(t, `(?m)^   \ds  \d+ records? \(\d+\.\d/s\), lag \d+: \d+ rows? in Postgres, \d+ dead letters?$`, out.String())
 	require.Equal(t, "starting Kafka, Redis and Postgres\n", log.String(), "without the processor's log")
 	checkSums(t, out.String())
 	checkNothingLeft(t, folder)
