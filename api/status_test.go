@@ -173,7 +173,7 @@ func TestWithoutKafkaTheLagIsUnknown(t *testing.T) {
 	})
 }
 
-// Nobody knows how many records wait in a partition without a reader.
+// How many records wait in a partition without a reader is not known.
 // guard: api: records of a partition without a known lag are not counted as none
 func TestTheSumOfRecordsThatWaitIsUnknownWithoutAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ type Stream struct {
 	Rows         int64   `json:"rows" doc:"Rows that they became"`
 	LettersTotal int64   `json:"letters_total" doc:"Dead letters that they became"`
 
-	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait in all partitions; null where that of one is null, as while nobody reads it, or where a processor that reported none does not reach Kafka"`
+	LagRecords schemas.Opt[int64] `json:"lag_records" doc:"Records that wait in all partitions; null where that of one is null, as while no processor reads it, or where a processor that reported none does not reach Kafka"`
 	Partitions []StreamPartition  `json:"partitions" doc:"By number"`
 	Steps      []StreamStep       `json:"steps" doc:"What a batch spends its time on, in this order"`
 	Letters    StreamLetters      `json:"letters" doc:"Records that no row could be made of"`

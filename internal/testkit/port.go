@@ -39,7 +39,7 @@ func FreeAddr() string {
 	panic(err) // a machine without a free loopback port runs no test
 }
 
-// claim takes a port that nobody listens at.
+// claim takes a port that has no listener.
 func claim(port int) (string, error) {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	c, err := net.ListenPacket("udp", addr)

@@ -4742,7 +4742,7 @@ export interface components {
             lag_ms: number | null;
             /**
              * Format: int64
-             * @description Records that wait in all partitions; null where that of one is null, as while nobody reads it, or where a processor that reported none does not reach Kafka
+             * @description Records that wait in all partitions; null where that of one is null, as while no processor reads it, or where a processor that reported none does not reach Kafka
              */
             lag_records: number | null;
             /** @description Records that no row could be made of */
