@@ -73,7 +73,7 @@ func (p *pipeline) decide() (decision, error) {
 		if s.txn.isOpen {
 			return decision{}, errTripped
 		}
-		if err := s.hold(p.ctx, p.work, why, b.deadLetters); err != nil {
+		if err := s.hold(p.running, p.work, why, b.deadLetters); err != nil {
 			return decision{}, err
 		}
 		b.tallies = cleared(b.tallies)

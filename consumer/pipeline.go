@@ -14,22 +14,29 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A live pitch must be readable soon. For that it must be in the stores; it need not be committed to Kafka.
-// One commit costs more than one write, so a batch gathers polls, writes each at once, and commits them
-// together.
+// A live pitch must be readable soon. For that it must be in the stores: in Postgres (the store) and in Redis
+// (the view). Its offset need not be committed to Kafka yet. One commit costs more than one write. So a batch
+// gathers polls, and writes each to the stores without waiting for the next one. All are committed together,
+// in one Kafka transaction with their rows and dead letters (commit.go).
 //
-// Each step has a goroutine of its own, and keeps the order of the polls. One poll is decoded while those
-// before it are written to Postgres (the store), and earlier ones to Redis (the view). Polls that wait for
-// Postgres go there in one Postgres transaction.
+// Three goroutines share the work, and each keeps the order of the polls:
 //
-// The goroutine of session.run polls and decodes, and is the only one that uses Kafka's transaction. When run
-// has returned, the other two have ended, and everything that was polled is in the stores.
+//   - That of session.run polls and decodes (gather). It is the only one that uses Kafka's transaction.
+//   - The store goroutine (storeAll) writes to Postgres. Polls that wait for it go there in one Postgres
+//     transaction.
+//   - The view goroutine writes to Redis (stores.show).
+//
+// When a batch has lasted for commitEvery, an early produce may send the rows that are stored by then, while
+// polls go on: commit.go has it, and pipeline.pollAgain starts it.
+//
+// When run has returned, the other two goroutines have ended. Without an error, everything that was polled is
+// in the stores then.
 //
 // A comment "guard: NAME | HOW" says how test/mutants removes the statement below it.
 
-// errBytesRecycled reports that the store refused a record whose bytes are gone, so that its dead letter
-// cannot be written. The batch is dropped and read again. The session keeps the bytes of its records from
-// then on, until a batch is committed of which the store refused nothing.
+// errBytesRecycled reports that the store refused a record whose bytes are gone (recycleBytes), so that its
+// dead letter cannot be written. The batch is dropped and read again. The session keeps the bytes of its
+// records from then on, until a batch is committed of which the store refused nothing.
 var errBytesRecycled = errors.New("the store refused a record whose bytes were recycled: it is read again")
 
 // pollsWaiting is how many polls may wait for the store.
@@ -58,19 +65,19 @@ type pipeline struct {
 	session *session
 	cfg     *Config
 	batch   *batch
-	early   *earlyProduce   // nil while nothing was sent; of the goroutine of run
-	ctx     context.Context // ends when a shutdown begins, which lets the batch finish
+	early   *earlyProduce   // nil until it was started; of the goroutine of run
+	running context.Context // ends when a shutdown begins: polls end, and the batch is committed
 	work    context.Context // ends at a revoke, errEarlyTooLong, or shutdownGrace after a shutdown began
 
-	stages  *errgroup.Group
-	polling context.Context // ends when a stage has failed
+	stages  *errgroup.Group // the store goroutine and the view goroutine
+	polling context.Context // ends with work, and when a stage has failed
 	polls   chan *poll      // to the store goroutine
 	shows   chan viewUpdate // to the view goroutine
 }
 
-func newPipeline(ctx, work context.Context, s *session, b *batch) *pipeline {
+func newPipeline(running, work context.Context, s *session, b *batch) *pipeline {
 	p := &pipeline{
-		session: s, cfg: s.cfg, batch: b, ctx: ctx, work: work,
+		session: s, cfg: s.cfg, batch: b, running: running, work: work,
 		polls: make(chan *poll, pollsWaiting), shows: make(chan viewUpdate, 1),
 	}
 	p.stages, p.polling = errgroup.WithContext(work)
@@ -96,11 +103,14 @@ func (p *pipeline) run(first kgo.Fetches) error {
 	err = errors.Join(p.stages.Wait(), err)
 	if err != nil {
 		// The producer must be quiet before session.drop aborts Kafka's transaction, and its records with it.
+		// Without an error decide waits for it.
 		_ = p.early.wait()
 	}
 	return err
 }
 
+// gather hands polls to the store goroutine, beginning with these records, until the batch is to be
+// committed.
 func (p *pipeline) gather(fetches kgo.Fetches) error {
 	for fetches != nil {
 		read, err := p.read(fetches)
@@ -110,18 +120,22 @@ func (p *pipeline) gather(fetches kgo.Fetches) error {
 		if err != nil {
 			return err
 		}
-		if fetches, err = p.next(read); err != nil {
+		if fetches, err = p.pollAgain(read); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// read decodes a poll, recycles its bytes and reports what waits. Before anything of a partition is stored
-// that has no committed offset, it commits the start there, so that a crash cannot make a restart skip it.
+// read decodes a poll, recycles its bytes and reports what waits. It returns an error if the log was cut back
+// below the committed offset, because new records have taken offsets below it then, and would be skipped.
+//
+// For a partition without a committed offset, read commits the offset that reading started from. It does so
+// before anything of it is stored. Otherwise a crash would leave the stored position alone. The records below
+// that would not be read again, and their dead letters would be lost.
 func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	s := p.session
-	lost, err := s.starter.cutBelow(p.work, fetches)
+	lost, err := s.starter.logsCutBack(p.work, fetches)
 	s.lost = append(s.lost, lost...)
 	if err = cmp.Or(err, s.lossFound()); err != nil {
 		return nil, err
@@ -134,13 +148,14 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		// guard: api: lag is reported while a batch waits
 		s.partitions.waiting(f.Partition, kafkaread.Time(f.Records[0]))
 		at := reachOf(&f)
-		at.next = s.replay.bounded(f.Partition, at.next)
+		at.next = s.replay.bounded(f.Partition, at.next) // packed records (decode.go) may go on after the end
 		read.reached = append(read.reached, at)
 		read.behind += f.LastStableOffset - at.next
 	})
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
-	keepsBytes := s.keepsBytes.Load() // once, because packed records have no bytes after decode
+	// Loaded once, because the store goroutine may set it at any time, and decode and recycleBytes must agree.
+	keepsBytes := s.keepsBytes.Load()
 	if read.records, err = decode(p.work, p.cfg, records, keepsBytes); err != nil {
 		return nil, err
 	}
@@ -192,9 +207,9 @@ func (p *pipeline) put(read *poll) error {
 	}
 }
 
-// next returns another poll with records; nil when the batch is to be committed: it is full or old, or
-// nothing comes and few records wait.
-func (p *pipeline) next(previous *poll) (kgo.Fetches, error) {
+// pollAgain returns the records of another poll; nil when the batch is to be committed: it is full or old, or
+// nothing comes and few records wait. A full or old batch first starts its early produce, if it can.
+func (p *pipeline) pollAgain(previous *poll) (kgo.Fetches, error) {
 	for !p.mustCommit() {
 		wait := p.timeLeft()
 		if wait <= 0 {
@@ -209,7 +224,7 @@ func (p *pipeline) next(previous *poll) (kgo.Fetches, error) {
 		if idle {
 			wait = commitIdle
 		}
-		fetches, err := p.pollMore(wait)
+		fetches, err := p.pollFor(wait)
 		if err != nil || fetches.NumRecords() > 0 {
 			return fetches, err
 		}
@@ -220,16 +235,18 @@ func (p *pipeline) next(previous *poll) (kgo.Fetches, error) {
 	return nil, nil
 }
 
-// mustCommit reports that the batch must be committed now, whatever waits behind it. While records keep their
-// bytes each poll is a batch, because the memory for more is not bounded.
+// mustCommit reports that the batch must be committed now, whatever waits behind it. With a negative
+// CommitEvery each poll is a batch. The same holds while records keep their bytes, because the memory for
+// more polls is not bounded.
 func (p *pipeline) mustCommit() bool {
 	b := p.batch
-	return p.ctx.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
+	return p.running.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
 		// guard: a batch is committed before its dead letters hold too much | b.heldBytes >= gatherHeldBytes -> false
 		b.rejected >= gatherDeadLetters || b.heldBytes >= gatherHeldBytes
 }
 
-// timeLeft returns how long the batch may go on; at zero and below it ends. An early produce extends it.
+// timeLeft returns how long the batch may take more polls. It is 0 or less, too, when the batch has its
+// records, or its early produce has sent the rows. An early produce raises the limits of time and records.
 func (p *pipeline) timeLeft() time.Duration {
 	every, records := commitEvery, p.batch.most
 	if p.cfg.CommitEvery != 0 {
@@ -247,14 +264,14 @@ func (p *pipeline) timeLeft() time.Duration {
 	return every - p.cfg.Now().Sub(p.batch.began)
 }
 
-// pollMore returns the records that arrive within this time. They must be stored before the commit, or the
+// pollFor returns the records that arrive within this time. They must be stored before the commit, or the
 // batch be dropped, because the commit covers everything that was polled.
-func (p *pipeline) pollMore(wait time.Duration) (kgo.Fetches, error) {
+func (p *pipeline) pollFor(wait time.Duration) (kgo.Fetches, error) {
 	ctx, cancel := context.WithTimeout(p.polling, wait)
 	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)() // a shutdown waits for no more records
+	defer context.AfterFunc(p.running, cancel)() // a shutdown waits for no more records
 	if p.early != nil {
-		defer context.AfterFunc(p.early.sent, cancel)() // once the rows are sent, nor does the commit
+		defer context.AfterFunc(p.early.sent, cancel)() // once the rows are sent, the batch is committed
 	}
 	fetches := p.session.poll(ctx)
 	if p.polling.Err() != nil {
@@ -285,10 +302,10 @@ func (p *pipeline) storeAll() error {
 	}
 }
 
-// take joins the polls that wait behind the first one, up to the size of a transaction; the poll that is too
-// much is returned as next. While many records wait in the topic, it waits for half of that, because
-// computing a batter costs the same whether one pitch of his changed or five. The wait ends with the batch at
-// the latest: run closes polls as soon as timeLeft is used up.
+// take joins the polls that wait behind the first one, up to the size of a transaction. It returns the poll
+// that no longer fits as next. While many records wait in the topic, it waits until the transaction is half
+// full, because computing a batter costs the same whether one pitch of his changed or five. The wait ends
+// with the batch at the latest: run closes polls as soon as timeLeft is used up.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}
 	most := p.cfg.batchSize.limit()
@@ -333,7 +350,8 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	if err != nil {
 		return viewUpdate{}, err
 	}
-	// The store has taken the other records. They are read again too: drop sets mayRepeat for that.
+	// The store has the other records of this write, and gets them again with the refused ones: session.drop
+	// sets mayRepeat for that. To the trace the answer is lost, because the batch does not go on with it.
 	// guard: a record that the store refuses is read again for its bytes
 	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
 		s.trace.step("store", s.stores.op, answerLost)
@@ -341,15 +359,17 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	}
 	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
 	s.partitions.applied(update.moves)
+	// After a person has set the group back, records are read again whose dead letters were committed before.
 	deadLetters = slices.DeleteFunc(deadLetters, s.partitions.wasSent)
-	committed, tallies := s.partitions.tallies(), p.batch.tallies
+	committed, tallies := s.partitions.tallies(), p.batch.tallies // of rejections, for the breaker
 	for _, read := range polls {
 		tallies = countTallies(p.cfg, committed, tallies, read.records, deadLetters)
 	}
 	p.batch.keep(plan.counts, outcome, deadLetters, tallies, update.moves, s.stores.op)
+	update.snapshots = outcome.Snapshots
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
-	update.snapshots, update.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
-	p.batch.mayRepeat = false
+	update.mustSweep = p.batch.mayRepeat || retried
+	p.batch.mayRepeat = false // one sweep is enough: all that may be repeated was stored before this write
 	return update, nil
 }
 

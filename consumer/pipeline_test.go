@@ -214,7 +214,7 @@ func TestAGatheredBatchSurvivesFailuresOfTheStore(t *testing.T) {
 // guard: a batch is committed before its dead letters hold too much
 func TestABatchIsFullWhenItsDeadLettersHoldTooMuch(t *testing.T) {
 	p := &pipeline{
-		cfg: &Config{}, session: &session{}, batch: &batch{heldBytes: gatherHeldBytes - 1}, ctx: t.Context(),
+		cfg: &Config{}, session: &session{}, batch: &batch{heldBytes: gatherHeldBytes - 1}, running: t.Context(),
 	}
 	require.False(t, p.mustCommit())
 	p.batch.heldBytes++

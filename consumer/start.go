@@ -519,10 +519,10 @@ func (s *starter) endsOf(ctx context.Context, asked []*kgo.ErrDataLoss) (map[int
 	return ends, nil
 }
 
-// cutBelow returns the logs that were cut back below the offset that the client goes on from after an abort,
-// or after a commit. The client compares epochs itself, when it learns of another leader. But an abort makes
-// it forget a comparison that is under way, and then nothing else shows that the records are others.
-func (s *starter) cutBelow(ctx context.Context, fetches kgo.Fetches) (lost []*kgo.ErrDataLoss, err error) {
+// logsCutBack returns the logs that were cut back below the offset that the client goes on from after an
+// abort, or after a commit. The client compares epochs itself, when it learns of another leader. But an abort
+// makes it forget a comparison that is under way, and then nothing else shows that the records are others.
+func (s *starter) logsCutBack(ctx context.Context, fetches kgo.Fetches) (lost []*kgo.ErrDataLoss, err error) {
 	committed := s.partitions.client.CommittedOffsets()[s.cfg.Topic]
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		from, ok := committed[f.Partition]
