@@ -37,9 +37,9 @@ type Store interface {
 	// it is if its DeadLettersBelow is not smaller, if its topic ID is another one, or if its offset is below
 	// the given DeadLettersBelow.
 	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
-	// TopicIDs stores the ID of each topic that has none, or of all with overwrite, which a person has asked
-	// for. It returns the stored IDs. So without overwrite the ID that was stored first stays.
-	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
+	// EnsureTopicIDs returns the stored ID of each given topic. It first stores the given ID of each topic that
+	// has none; with overwrite, which a person has asked for, of all.
+	EnsureTopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 }
 
 // View is a projection of the store that serves readers. It is written after the store and repaired from it,

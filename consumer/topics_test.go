@@ -302,7 +302,7 @@ func TestOutputsThatAreMissingOrCreatedAnewAreNamed(t *testing.T) {
 // silentStore does not answer about topics.
 type silentStore struct{ Store }
 
-func (silentStore) TopicIDs(context.Context, map[string]string, bool) (map[string]string, error) {
+func (silentStore) EnsureTopicIDs(context.Context, map[string]string, bool) (map[string]string, error) {
 	return nil, errors.New("no answer")
 }
 

@@ -33,7 +33,7 @@ type Store struct {
 	registers map[schemas.PitchID]*register
 	players   map[schemas.PlayerKey]*player // over all games
 	positions map[place]schemas.Position
-	topicIDs  map[string]string // those that TopicIDs stored
+	topicIDs  map[string]string // those that EnsureTopicIDs stored
 	view      View
 	clock     int64
 }

@@ -131,8 +131,8 @@ func (s *Store) RaiseDeadLetters(_ context.Context, at []schemas.Position) error
 	return nil
 }
 
-// TopicIDs does what pgsink's method of the same name does.
-func (s *Store) TopicIDs(
+// EnsureTopicIDs does what pgsink's method of the same name does.
+func (s *Store) EnsureTopicIDs(
 	_ context.Context, ids map[string]string, overwrite bool,
 ) (map[string]string, error) {
 	s.mu.Lock()

@@ -100,9 +100,10 @@ func (s *Sink) LabelPosition(ctx context.Context, p schemas.Position) error {
 	return pg.Wrap("position", err)
 }
 
-// TopicIDs stores the ID of each topic that has none yet, with overwrite that of all, and returns the stored
-// ones. The update that changes nothing is needed because RETURNING leaves out rows that are not written.
-func (s *Sink) TopicIDs(
+// EnsureTopicIDs stores the ID of each topic that has none yet, with overwrite that of all, and returns the
+// stored ones. The update that changes nothing is needed because RETURNING leaves out rows that are not
+// written.
+func (s *Sink) EnsureTopicIDs(
 	ctx context.Context, ids map[string]string, overwrite bool,
 ) (stored map[string]string, err error) {
 	topics := slices.Sorted(maps.Keys(ids))

@@ -24,7 +24,7 @@ type Store interface {
 	SetPosition(ctx context.Context, was, p schemas.Position) (isSet bool, err error)
 	LabelPosition(ctx context.Context, p schemas.Position) error
 	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
-	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
+	EnsureTopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
 	PlayerSeqs(ctx context.Context, side schemas.Side) ([]schemas.PlayerSeq, error)
 	PlayerSnapshots(ctx context.Context, side schemas.Side, ids []int64) ([]schemas.Snapshot, error)
@@ -591,7 +591,7 @@ func topicsKeepTheirFirstID(t *testing.T, f Fixture) {
 		{map[string]string{"rows": "c"}, false, map[string]string{"rows": "a"}},
 		{map[string]string{"rows": "c", "dead": "b"}, true, map[string]string{"rows": "c", "dead": "b"}},
 	} {
-		got, err := s.TopicIDs(t.Context(), c.ids, c.overwrite)
+		got, err := s.EnsureTopicIDs(t.Context(), c.ids, c.overwrite)
 		require.NoError(t, err)
 		require.Equal(t, c.want, got)
 	}
