@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -10,11 +9,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// ScoreStore is a Store that has what models say. With another Store …/scores and …/archetypes answer 404.
+// ScoreStore is a Store that has the scores of models. With another Store …/scores and …/archetypes answer
+// 404. A model is live if one of its versions has the state schemas.ModelLive: only that one is shown here.
 type ScoreStore interface {
-	// PitchScores returns the scores of a pitch by live models, nil if the pitch is not current.
+	// PitchScores returns the scores of a pitch by the live models; nil if there is no such pitch (any more).
 	PitchScores(ctx context.Context, id schemas.PitchID) (*schemas.PitchScores, error)
-	// Archetypes returns the groups of a batter's swings; of version 0 if no such version is live.
+	// Archetypes returns the groups of a batter's swings by a model of kind archetypes. Their Version is 0 if
+	// no such model is live.
 	Archetypes(ctx context.Context, batterID int64, model string) (schemas.Archetypes, error)
 }
 
@@ -37,7 +38,7 @@ func getPitchScores(ctx context.Context, a *API, in *pitchIn) (body ScoredPitch,
 	if !ok {
 		return body, errNoScores()
 	}
-	read := func(ctx context.Context, _ Store) (*schemas.PitchScores, error) {
+	read := func(ctx context.Context, _ Store) (*schemas.PitchScores, error) { // store is that Store
 		return store.PitchScores(ctx, id)
 	}
 	scores, condition, err := readStore(ctx, a, "scores/"+id.String(), in.AtLeast, read)
@@ -50,9 +51,7 @@ func getPitchScores(ctx context.Context, a *API, in *pitchIn) (body ScoredPitch,
 	return ScoredPitch{PitchID: id, PitchScores: *scores, Condition: condition}, nil
 }
 
-// archetypesModel is the model that is asked where none is named: that of pitchstream model fit archetypes.
-const archetypesModel = "archetypes"
-
+// batterArchetypesIn asks by default for the model that "pitchstream model fit archetypes" makes.
 type batterArchetypesIn struct {
 	ID    int64  `path:"id" example:"660271" doc:"The batter"`
 	Model string `query:"model" default:"archetypes" maxLength:"63" pattern:"^[a-z][a-z0-9_-]*$" doc:"The model, of kind archetypes"`
@@ -74,11 +73,10 @@ func getBatterArchetypes(
 	if !ok {
 		return body, errNoScores()
 	}
-	model := cmp.Or(in.Model, archetypesModel)
-	read := func(ctx context.Context, _ Store) (schemas.Archetypes, error) {
-		return store.Archetypes(ctx, in.ID, model)
+	read := func(ctx context.Context, _ Store) (schemas.Archetypes, error) { // store is that Store
+		return store.Archetypes(ctx, in.ID, in.Model)
 	}
-	key := fmt.Sprintf("archetypes/%d/%s", in.ID, model)
+	key := fmt.Sprintf("archetypes/%d/%s", in.ID, in.Model)
 	body.Archetypes, body.Condition, err = readStore(ctx, a, key, in.AtLeast, read)
 	switch {
 	case err != nil:

@@ -27,7 +27,7 @@ func (s *scored) PitchScores(_ context.Context, id schemas.PitchID) (*schemas.Pi
 
 func (s *scored) Archetypes(_ context.Context, batterID int64, model string) (schemas.Archetypes, error) {
 	found := schemas.Archetypes{Model: model, Archetypes: []schemas.ArchetypeShare{}}
-	if model == archetypesModel {
+	if model == "archetypes" {
 		found.Version = 2
 	}
 	if batterID == 1 {
