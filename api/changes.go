@@ -84,7 +84,7 @@ func registerChanges(a *API, api huma.API) {
 	op := huma.Operation{
 		OperationID: "get-changes", Method: http.MethodGet, Path: "/v1/changes",
 		Summary: "Each change of a pitch, in order", Description: changesDescription,
-		Errors: append([]int{http.StatusGone}, operationErrors...),
+		Errors: append([]int{http.StatusGone}, readErrors...),
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Changes",
 			Content:     map[string]*huma.MediaType{mediaNDJSON: {Schema: line}, mediaSSE: {Schema: event}},

@@ -25,7 +25,10 @@ Every answer about batters, games or pitches says how fresh it is: as_of, proces
 A missing value is null. Errors are application/problem+json (RFC 9457); their type does not change.
 GET with If-None-Match answers 304 while nothing but lag_ms and age_ms has changed.`
 
-// newDocument returns the API without operations.
+// The document is the API's OpenAPI document: newDocument begins it, register and stream add the operations,
+// and describe completes it (routes). huma answers requests as the document says, so it is built first.
+
+// newDocument returns the document, without operations, together with the router that answers by it.
 func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	huma.DefaultArrayNullable = false // our lists are never null
 	config := huma.DefaultConfig("pitchstream", cfg.Build)
@@ -33,13 +36,13 @@ func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	config.CreateHooks = nil // bodies without $schema
 	config.DocsPath, config.SchemasPath = "", ""
 	// guard: api: unknown parameters are refused | true -> false
-	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
+	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence; see strictQuery
 	bearer := &huma.SecurityScheme{
 		Type: "http", Scheme: "bearer", Description: "The server's token, where it has one.",
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
 	config.Security = []map[string][]string{{"token": {}}}
-	if cfg.Token == "" && len(cfg.Apps) == 0 {
+	if cfg.Token == "" && len(cfg.Apps) == 0 { // no request needs a token
 		config.Security = append(config.Security, map[string][]string{})
 	}
 	config.Tags = tags
@@ -97,7 +100,8 @@ func (schemaOptPoint) Schema(r huma.Registry) *huma.Schema {
 	return s
 }
 
-// register adds an operation that reads, answered by handler with the sources and names of a.
+// register adds an operation that reads: GET path, answered by handler. An answer is counted in the metrics
+// under its source (Condition.counted), unless its handler counts each player by itself.
 func register[I, O any](
 	a *API, api huma.API, id, path, summary string, handler func(context.Context, *API, *I) (O, error),
 ) {
@@ -116,14 +120,24 @@ func register[I, O any](
 	})
 }
 
-// errorsOf returns the errors that an operation may answer with. Those with a list whose cursors say a place
-// may not find it any more.
+// sharedErrors are the errors that every operation may answer with.
+var sharedErrors = []int{
+	http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
+	http.StatusServiceUnavailable,
+}
+
+// readErrors are those of an operation that reads. A stream has sharedErrors instead: of a player that is not
+// known it sends the event absent.
+var readErrors = append([]int{http.StatusNotFound}, sharedErrors...)
+
+// errorsOf returns the errors that an operation of register may answer with. It adds 410 for the lists that
+// call cursorGone: their cursors name a place in the list, which a later list may not have.
 func errorsOf(id string) []int {
 	switch id {
 	case "find-players", "get-games", "get-pitcher-games", "get-batter-splits", "get-pitcher-splits":
-		return append([]int{http.StatusGone}, operationErrors...)
+		return append([]int{http.StatusGone}, readErrors...)
 	}
-	return operationErrors
+	return readErrors
 }
 
 // cursorGone is the error of a cursor that the list does not go on from.
@@ -131,13 +145,7 @@ func cursorGone(why string) error {
 	return huma.Error410Gone("cursor: " + why + ": begin without a cursor")
 }
 
-// operationErrors are the errors that every operation may answer with; streams are always found.
-var operationErrors = []int{
-	http.StatusNotFound, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
-	http.StatusServiceUnavailable,
-}
-
-// tags group the operations by the first part of their path.
+// tags group the operations by the part of their path behind /v1/.
 var tags = []*huma.Tag{
 	{Name: "batters", Description: "Batters over all games or in one, their pitches, and their states."},
 	{Name: "pitchers", Description: "Pitchers over all games or in one, their pitches, and their states."},
@@ -202,7 +210,7 @@ func describe(api huma.API) error {
 	}
 	for path, item := range api.OpenAPI().Paths {
 		op := item.Get
-		op.Tags = []string{strings.Split(path, "/")[2]}
+		op.Tags = []string{strings.Split(path, "/")[2]} // of /v1/TAG/…
 		if deltaRoutes["GET "+path] {
 			describeDeltas(op)
 		}
@@ -248,8 +256,8 @@ type schemaLine struct {
 	Path    string `json:"path"`
 }
 
-// registerSchemas serves the JSON Schemas of the topics without a token, as the API's document. They are
-// those of this build, so their paths have no version.
+// registerSchemas serves the JSON Schemas of the topics. As for the API's document, no token is needed. They
+// are those of this build, so their paths have no version.
 func registerSchemas(mux *http.ServeMux) {
 	var lines []schemaLine
 	for _, s := range schemas.PublishedSchemas() {

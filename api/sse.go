@@ -57,7 +57,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: streamDescription,
-		Errors: operationErrors[1:],
+		Errors: sharedErrors,
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Events",
 			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: event}},
