@@ -22,16 +22,16 @@ import (
 
 const fileBuffer = 1 << 18
 
-// Line appends a message to b as one line.
-type Line func(b []byte, m *simulate.Message) ([]byte, error)
+// AppendLine appends a message to b as one line: Values or Envelopes.
+type AppendLine func(b []byte, m *simulate.Message) ([]byte, error)
 
 // Values writes only the value of a message, without key and headers.
 func Values(b []byte, m *simulate.Message) ([]byte, error) {
 	return append(append(b, m.Value...), '\n'), nil
 }
 
-// envelope is a line of Envelopes. It has one of Value and ValueBase64; a null Value is a message without a
-// value.
+// envelope is a line of Envelopes. It has one of Value and ValueBase64. Value is a JSON string that holds the
+// text of the value, or null for a message without a value; it is raw, because omitempty would drop null.
 type envelope struct {
 	Key         string            `json:"key"`
 	Headers     map[string]string `json:"headers"`
@@ -60,27 +60,29 @@ func Envelopes(b []byte, m *simulate.Message) ([]byte, error) {
 
 // file writes lines to one file, or to a writer that it does not close.
 type file struct {
-	line Line
-	w    *bufio.Writer
-	f    *os.File // nil if Close closes nothing
-	buf  []byte
+	appendLine AppendLine
+	w          *bufio.Writer
+	f          *os.File // nil if Close closes nothing
+	buf        []byte
 }
 
 // ToWriter writes lines to w. Close does not close w.
-func ToWriter(w io.Writer, line Line) Sink {
-	return &file{line: line, w: bufio.NewWriterSize(w, fileBuffer)}
+func ToWriter(w io.Writer, line AppendLine) Sink {
+	return &file{appendLine: line, w: bufio.NewWriterSize(w, fileBuffer)}
 }
 
-// ToFile writes lines to a file, which it creates or replaces.
-func ToFile(path string, line Line) (Sink, error) { return openFile(path, os.O_RDWR|os.O_TRUNC, line) }
+// ToFile writes lines to a file, which it creates or replaces, as os.Create does.
+func ToFile(path string, line AppendLine) (Sink, error) {
+	return openFile(path, os.O_RDWR|os.O_TRUNC, line)
+}
 
-func openFile(path string, mode int, line Line) (*file, error) {
+func openFile(path string, mode int, line AppendLine) (*file, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|mode, 0o666)
-	return &file{line: line, w: bufio.NewWriterSize(f, fileBuffer), f: f}, err
+	return &file{appendLine: line, w: bufio.NewWriterSize(f, fileBuffer), f: f}, err
 }
 
 func (s *file) Put(_ context.Context, m *simulate.Message) (err error) {
-	if s.buf, err = s.line(s.buf[:0], m); err != nil {
+	if s.buf, err = s.appendLine(s.buf[:0], m); err != nil {
 		return err
 	}
 	_, err = s.w.Write(s.buf)
@@ -95,11 +97,11 @@ func (s *file) Close(context.Context) error {
 	return err
 }
 
-// folder writes a file per game. Few are open at a time: those of the games of one day, and of their
-// corrections.
+// folder writes a file per game. Messages of a season come day by day, each day's games mixed. So the folder
+// closes all files when maxOpenFiles are open, and opens those again that get more messages.
 type folder struct {
 	path    string
-	line    Line
+	line    AppendLine
 	open    map[string]*file // by game
 	created map[string]bool  // by game: opened before, so that it is appended to
 }
@@ -107,8 +109,8 @@ type folder struct {
 const maxOpenFiles = 64
 
 // ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary. Commands that
-// read files take the game from such names.
-func ToFolder(path string, line Line) (Sink, error) {
+// read files take the game from names GAME_FRAME.jsonl, as cameras write them. The frame is always 0 here.
+func ToFolder(path string, line AppendLine) (Sink, error) {
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (s *folder) Put(ctx context.Context, m *simulate.Message) error {
 	game := string(m.Key)
 	if s.open[game] == nil {
 		if len(s.open) >= maxOpenFiles {
-			if err := s.Close(ctx); err != nil {
+			if err := s.closeFiles(ctx); err != nil {
 				return err
 			}
 		}
@@ -136,7 +138,10 @@ func (s *folder) Put(ctx context.Context, m *simulate.Message) error {
 	return s.open[game].Put(ctx, m)
 }
 
-func (s *folder) Close(ctx context.Context) (err error) {
+func (s *folder) Close(ctx context.Context) error { return s.closeFiles(ctx) }
+
+// closeFiles closes the open files. A later Put may open one of them again.
+func (s *folder) closeFiles(ctx context.Context) (err error) {
 	for _, f := range s.open {
 		err = errors.Join(err, f.Close(ctx))
 	}
@@ -147,8 +152,8 @@ func (s *folder) Close(ctx context.Context) (err error) {
 // flushTimeout bounds how long Close waits for acknowledgements after an interrupt.
 const flushTimeout = 30 * time.Second
 
-// Kafka produces messages. Their timestamps are those of the client or broker; the header event_time has the
-// game's.
+// Kafka produces messages. Their records get the present time, from the client or the broker, as those of a
+// live camera. The time in the game is in the header event_time.
 type Kafka struct {
 	producer *kafkasink.Producer
 	sent     int64 // the goroutine of Put owns it
@@ -158,6 +163,7 @@ type Kafka struct {
 
 // OpenKafka opens a sink that produces to an existing topic. client are the options that reach the brokers.
 func OpenKafka(ctx context.Context, client []kgo.Opt, topic string) (*Kafka, error) {
+	// 1 MiB is Kafka's default for a topic whose own limit cannot be read.
 	options := kafkasink.ProducerOptions{Client: client, Topic: topic, MaxRecordBytes: 1 << 20}
 	p, err := kafkasink.OpenProducer(ctx, options)
 	if err != nil {
