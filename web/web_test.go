@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -64,14 +65,48 @@ func TestUPlotIsAsItWasPublished(t *testing.T) {
 		require.Equal(t, want, fmt.Sprintf("%x", sha256.Sum256(files[name].body)), "dist/%s of uplot 1.6.32", name)
 	}
 	require.Contains(t, string(files["uplot-min.js.LICENSE.txt"].body), "MIT License")
+	require.Equal(t, string(files["uplot-min.js"].body)+"\nexport default uPlot;\n", string(files["uplot.js"].body))
+	require.True(t, strings.HasPrefix(string(files["app.css"].body), string(files["uplot-min.css"].body)))
 }
 
-// Every imported module is embedded.
+// The page names each module that its first numbers need, and no other: a slow phone would wait for it.
+func TestThePageNamesTheModulesOfItsFirstNumbers(t *testing.T) {
+	files, hash := load(embedded)
+	var named []string
+	for _, m := range regexp.MustCompile(`<link rel="modulepreload" href="assets/(.+)/(.+)">`).FindAllSubmatch(files["index.html"].body, -1) {
+		require.Equal(t, hash, string(m[1]))
+		named = append(named, string(m[2]))
+	}
+	var needed []string
+	var add func(name string)
+	add = func(name string) {
+		if slices.Contains(needed, name) {
+			return
+		}
+		needed = append(needed, name)
+		for line := range strings.Lines(string(files[name].body)) {
+			if _, from, ok := strings.Cut(line, ` from "./`); ok && strings.HasPrefix(line, "import ") {
+				add(strings.TrimSuffix(strings.TrimSpace(from), `";`))
+			}
+		}
+	}
+	add("main.js")
+	require.NotContains(t, needed, "games.js", "a view is loaded when it is opened")
+	add("games.js")
+	require.ElementsMatch(t, needed, named)
+	require.Less(t, len(named), 15)
+	require.NotContains(t, named, "uplot.js")
+}
+
+// Each import is written as the page's list of modules finds it, and each imported module is embedded.
 func TestImportedModulesExist(t *testing.T) {
 	files, _ := load(embedded)
-	imported := regexp.MustCompile(`from "\./([^"]+)"`)
+	imported := regexp.MustCompile(`(?:from |import\()"\./([^"]+)"`)
 	found := 0
 	for name, f := range files {
+		if path.Ext(name) == ".js" && !strings.HasPrefix(name, "uplot") {
+			require.Equal(t, len(imports.FindAll(f.body, -1)), strings.Count(string(f.body), `from "./`), name)
+		}
 		for _, m := range imported.FindAllStringSubmatch(string(f.body), -1) {
 			found++
 			require.Contains(t, files, path.Join(path.Dir(name), m[1]), name)

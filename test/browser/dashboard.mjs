@@ -111,6 +111,24 @@ try {
     await word("Live");
   });
 
+  await step("a view that loads slowly replaces no later one, and one that does not load says so", async () => {
+    const p = await newPage();
+    let release;
+    const held = new Promise(done => { release = done; });
+    await p.route("**/batters.js", async r => { await held; await r.continue(); });
+    await p.route("**/pitchers.js", r => r.abort());
+    await p.goto(`${base}/#/batters`);
+    await p.evaluate(() => { location.hash = "#/games"; });
+    await p.locator("h1", { hasText: "Games" }).waitFor();
+    release();
+    await p.evaluate(() => import(document.querySelector("script[type=module]").src.replace("main.js", "batters.js")));
+    must(await p.locator("h1").innerText() === "Games", "the earlier view is shown");
+    await p.evaluate(() => { location.hash = "#/pitchers"; });
+    await p.getByText("This page cannot be loaded now.").waitFor();
+    await p.getByRole("button", { name: "Load it again" }).waitFor();
+    await p.context().close();
+  });
+
   await step("the keyboard reaches a game", async () => {
     must(await page.evaluate(() => globalThis.same), "the page was loaded again");
     await page.goto(base); // the tab order from the very beginning

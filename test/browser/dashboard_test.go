@@ -43,6 +43,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // guard: dashboard: reduced motion is respected
 // guard: dashboard: the focus is seen
 // guard: dashboard: words are read against their ground
+// guard: dashboard: a view that is slow to load does not replace a later one
 func TestDashboard(t *testing.T) {
 	browser := chromium(t)
 	p := newPark(t)

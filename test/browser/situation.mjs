@@ -1,7 +1,8 @@
 // Which pitches are of one at-bat, and the count after a pitch. Rows name the count before it; most name no batter.
 
 import assert from "node:assert/strict";
-import { atBat, countOf } from "./situation.js";
+import { countOf } from "./count.js";
+import { atBat } from "./situation.js";
 
 const pitch = (balls, strikes, pitch_result, pitch_action, rest = {}) => ({ balls, strikes, pitch_result, pitch_action, inning: 3, outs: 1, batter_id: null, pitcher_id: 7, ...rest });
 

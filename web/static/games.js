@@ -1,10 +1,10 @@
 // The list of games, those with new pitches first.
 
 import { keepPlaces } from "./choose.js";
+import { countOf } from "./count.js";
 import { attr, command, h, list, loading, note, text } from "./dom.js";
 import { ago, counted, date, measured, missing, outcome, player, time } from "./format.js";
 import { get, pause, poll } from "./net.js";
-import { countOf } from "./situation.js";
 import { table } from "./table.js";
 
 const movesFor = 20_000; // ms after a pitch arrived

@@ -1,5 +1,6 @@
 // How a game stands: inning, outs, count, batter and pitcher, and the pitches of the at-bat.
 
+import { after, countOf } from "./count.js";
 import { attr, flash, h, list, panel, text } from "./dom.js";
 import { measured, missing, outcome, player, spaced } from "./format.js";
 import { zonePlot } from "./zone.js";
@@ -15,24 +16,6 @@ export function atBat(rows) {
     of.push(r);
   }
   return of;
-}
-
-/** after returns the count after a pitch, and whether the at-bat is over. */
-export function after(r) {
-  let { balls, strikes } = r;
-  const strike = r.pitch_result === "Strike" && !(r.pitch_action === "Foul" && strikes >= 2);
-  if (r.pitch_result === "Ball") balls++;
-  if (strike) strikes++;
-  return { balls, strikes, known: r.balls != null && r.strikes != null, over: r.pitch_result === "HitIntoPlay" || balls >= 4 || strikes >= 3 || r.pitch_action === "HitByPitch" };
-}
-
-/** countOf names the count after a pitch, or how the at-bat ended. */
-export function countOf(r) {
-  const { balls, strikes, known, over } = after(r);
-  if (!known) return missing;
-  if (!over) return `${balls}-${strikes}`;
-  if (r.pitch_result === "HitIntoPlay") return "In play";
-  return r.pitch_action === "HitByPitch" ? "Hit by pitch" : balls >= 4 ? "Walk" : "Strikeout";
 }
 
 const parts = [

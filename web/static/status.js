@@ -20,6 +20,21 @@ export function onStream(f, signal) {
   f(stream());
 }
 
+const remembered = 3600; // states, which is about an hour
+
+/** past has the values of the charts, {at, rate, lag}, the oldest first. It begins with the page, before the view of the stream is opened. */
+export const past = [];
+
+/** remember keeps the values of the charts from the start of the page. */
+export function remember(signal) {
+  onStream(({ body }) => {
+    const at = body && Date.parse(body.at);
+    if (!body || past.at(-1)?.at >= at) return;
+    past.push({ at, rate: body.records_per_s, lag: body.lag_ms });
+    if (past.length > remembered) past.shift();
+  }, signal);
+}
+
 /** start follows the state of the stream as long as the page is open. */
 export function start(signal) {
   follow("v1/stream/events", {

@@ -2,21 +2,8 @@
 
 import { attr, command, h, list, loading, note, panel, text } from "./dom.js";
 import { ago, byteRate, duration, missing, number, storeState, time } from "./format.js";
-import { onStream, stream, verdict } from "./status.js";
+import { onStream, past, stream, verdict } from "./status.js";
 import { timeline } from "./timeline.js";
-
-const remembered = 3600; // states, which is about an hour
-const past = []; // shared by all views of this page
-
-/** remember keeps the values of the charts from the start of the page. */
-export function remember(signal) {
-  onStream(({ body }) => {
-    const at = body && Date.parse(body.at);
-    if (!body || past.at(-1)?.at >= at) return;
-    past.push({ at, rate: body.records_per_s, lag: body.lag_ms });
-    if (past.length > remembered) past.shift();
-  }, signal);
-}
 
 /** streamView is the view of "#/stream". */
 export function streamView(root, _, signal) {

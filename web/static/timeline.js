@@ -1,6 +1,7 @@
-// Values over time, drawn by uPlot (MIT, uplot-min.js, as npm has it).
+// Values over time, drawn by uPlot (MIT). The server makes the module uplot.js from uplot-min.js, which is as npm has it.
 
 import { attr, h } from "./dom.js";
+import uPlot from "./uplot.js";
 
 /**
  * timeline draws lines over time. lines: {label, format(value), value(point)}; points have at, in ms. day: the axis has days.
@@ -13,7 +14,7 @@ export function timeline(lines, signal, { height = 150, day = false, least } = {
     if (!place.clientWidth) return;
     width = place.clientWidth;
     plot?.destroy();
-    plot = new globalThis.uPlot(options(lines, place, { width, height, day, least }), data, place);
+    plot = new uPlot(options(lines, place, { width, height, day, least }), data, place);
   };
   const size = new ResizeObserver(() => { if (Math.abs(place.clientWidth - width) > 2) draw(); });
   size.observe(place);
