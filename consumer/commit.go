@@ -118,10 +118,10 @@ type transaction struct {
 	cfg       *Config
 	kafka     recordSource
 	publisher *publisher
-	replay    *replayReader // nil in a live session
-	trace     *tracer       // nil: off
-	rewound   func()        // called after an abort, which the client has gone back for
-	op        atomic.Int64  // of the request that commits offsets; 0 while none was sent
+	replay    *sessionReplay // nil in a live session
+	trace     *tracer        // nil: off
+	rewound   func()         // called after an abort, which the client has gone back for
+	op        atomic.Int64   // of the request that commits offsets; 0 while none was sent
 
 	isOpen bool // begun and not ended
 

@@ -19,10 +19,10 @@ import (
 // that saw a revoke.
 type partitions struct {
 	cfg    *Config
-	replay *replayReader // nil in a live session
-	trace  *tracer       // nil: off
-	client *kgo.Client   // set before the first partition is assigned
-	source *sourceReader // nil: the client reads; set before the first partition is assigned
+	replay *sessionReplay // nil in a live session
+	trace  *tracer        // nil: off
+	client *kgo.Client    // set before the first partition is assigned
+	source *sourceReader  // nil: the client reads; set before the first partition is assigned
 
 	mu          sync.Mutex
 	byID        map[int32]*partition // guarded by mu

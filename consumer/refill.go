@@ -50,7 +50,7 @@ func (r *refiller) run(ctx context.Context) error {
 		}
 	}()
 	s := r.session
-	for ctx.Err() == nil && (s.replay == nil || !s.replay.finishEnded(s.partitions)) {
+	for ctx.Err() == nil && (s.replay == nil || !s.replay.updateDone(s.partitions)) {
 		s.partitions.dropUnassigned()
 		at, ok := s.partitions.get(r.id)
 		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
@@ -145,7 +145,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if s.replay != nil {
 		// An end that trim saw does not count, because records at and above the floor were dropped here. They
 		// are read again once refilled has rewound the client.
-		delete(s.replay.reached, r.id)
+		delete(s.replay.polledToEnd, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
 	s.cfg.commitSize.grow(plan.counts.Records, s.publisher.longest)

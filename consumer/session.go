@@ -49,7 +49,7 @@ type session struct {
 	txn        *transaction
 	breaker    *breaker       // the processor's, locks itself
 	failing    *fetchFailures // the processor's
-	replay     *replayReader  // nil in a live session
+	replay     *sessionReplay // nil in a live session
 
 	transactionalID string // of kafka; set by open, and never changed
 
@@ -89,7 +89,7 @@ var (
 
 func newSession(p *Processor) (*session, error) {
 	s := &session{
-		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
+		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newSessionReplay(p.cfg.Replay),
 		trace: newTracer(&p.cfg), packedAt: p.cfg.Now(),
 	}
 	s.alive, s.cut = context.WithCancel(context.Background())
@@ -183,7 +183,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 // the live road.
 func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if s.replay != nil && s.replay.finishEnded(s.partitions) {
+		if s.replay != nil && s.replay.updateDone(s.partitions) {
 			return errReplayComplete
 		}
 		s.partitions.dropUnassigned()

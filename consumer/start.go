@@ -28,10 +28,10 @@ type starter struct {
 	cfg        *Config
 	store      Store
 	partitions *partitions
-	replay     *replayReader // nil in a live session
-	wake       func()        // called when a partition was assigned that must not wait for its first record
-	trace      *tracer       // nil: off
-	joined     chan struct{} // closed once partitions.client is set, because the client may ask before that
+	replay     *sessionReplay // nil in a live session
+	wake       func()         // called when a partition was assigned that must not wait for its first record
+	trace      *tracer        // nil: off
+	joined     chan struct{}  // closed once partitions.client is set, because the client may ask before that
 }
 
 // startOffsets returns where each partition is read from: the smaller of committed offset and stored

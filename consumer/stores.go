@@ -21,9 +21,9 @@ type stores struct {
 	store      Store
 	view       View
 	partitions *partitions
-	replay     *replayReader // nil in a live session
-	trace      *tracer       // nil: off
-	op         int64         // of the last write; the caller reports its success
+	replay     *sessionReplay // nil in a live session
+	trace      *tracer        // nil: off
+	op         int64          // of the last write; the caller reports its success
 }
 
 // viewUpdate is one write to the store, as the view must show it.
