@@ -24,7 +24,8 @@ type backfillCmd struct {
 	Status backfillStatusCmd `cmd:"" help:"Print how far a backfill is, and who did what."`
 }
 
-// backfillSettings are those of a replay into the target of the file.
+// backfillSettings are those of a replay, because a backfill is a replay for each batch, into the target that
+// the file names. backfill.Run sets which part of the records each batch replays.
 type backfillSettings struct {
 	File string `arg:"" name:"FILE" help:"YAML or JSON file that describes the backfill."`
 	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
@@ -40,6 +41,8 @@ type backfillSettings struct {
 	Log      config.Log            `embed:"" group:"Operation"`
 }
 
+// options reads the file, and returns its backfill with the options of its replays and loads. It also sets
+// the memory limit of this process.
 func (c *backfillSettings) options(log *slog.Logger) (o backfill.Options, err error) {
 	if err = c.Rows.Check(c.Registry); err != nil {
 		return o, err
@@ -49,7 +52,7 @@ func (c *backfillSettings) options(log *slog.Logger) (o backfill.Options, err er
 		return o, err
 	}
 	c.Memory.Apply()
-	r := &replayCmd{
+	r := &replayCmd{ // each batch sets From and To, and these are only valid ones
 		From: replay.Position, To: replay.End, Into: o.Spec.Target, Letters: true,
 		Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis,
 		Limits: c.Limits, Memory: c.Memory, Log: c.Log, AdminAddr: config.Off, Registry: c.Registry, Rows: c.Rows,
@@ -69,7 +72,7 @@ type backfillPlanCmd struct {
 	Settings backfillSettings `embed:""`
 }
 
-// Run prints the batches.
+// Run prints the batches that a run would bring in.
 func (c *backfillPlanCmd) Run(ctx context.Context, std *stdio) error {
 	o, err := c.Settings.options(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -93,7 +96,7 @@ type backfillRunCmd struct {
 
 	LiveFirst  bool            `env:"-" name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
 	MaxLiveLag config.Duration `env:"-" name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
-	Parallel   int             `env:"-" name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
+	Parallel   int             `env:"-" name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Without --live-first decoding uses all cores even with 1. Default: 1."`
 
 	Again  int    `env:"-" name:"again" placeholder:"N" help:"Read batch N, which did not pass its gates, once more although its files are the same, as with a build that reads them better. Default: none."`
 	Accept int    `env:"-" name:"accept" placeholder:"N" help:"Go on although batch N did not pass its gates. Needs --reason. Default: none."`
@@ -103,12 +106,13 @@ type backfillRunCmd struct {
 // Help is the text of backfill run --help below its first line.
 func (*backfillRunCmd) Help() string {
 	return `
-Brings a season into a target beside live, a batch at a time. A file says which:
+Brings a season into a target beside live, a batch at a time. Gates, such as how many games are missing, decide whether the next
+batch begins. A file describes all of it:
 
   name: season-2024
   target: history
-  batches: month                 # or date: of what the raw topic has
-  archive: s3://league/raw       # and of what it has no more
+  batches: month                 # or date; of the records in the raw topic
+  archive: s3://league/raw       # and of those that are only in the archive
   schedule: schedule-2024.csv    # the games that should come: game_pk, game_date
   gates: {missing_games: 0, dead_letters: 0.02, findings: 3, shift: 0.5, missing_values: 0.1}
 

@@ -32,7 +32,7 @@ type replayCmd struct {
 
 	LiveFirst  bool            `name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
 	MaxLiveLag config.Duration `name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
-	Parallel   int             `name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
+	Parallel   int             `name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Without --live-first decoding uses all cores even with 1. Default: 1."`
 	JSON       bool            `env:"-" name:"json" help:"Print the report as one JSON object."`
 
 	Kafka    config.Kafka          `embed:"" group:"Kafka"`
