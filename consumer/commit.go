@@ -240,11 +240,11 @@ type earlyProduce struct {
 
 // produceEarly opens the transaction and sends the rows stored so far, in a goroutine that earlyProduce.wait
 // waits for. It starts nothing, and returns false, when it ran before, for a batch that must be judged first
-// (sendsAtEnd), and without rows. So it does while the store is too slow, or has been for a commit.
+// (skipsEarlyProduce), and without rows. So it does while the store is too slow, or has been for a commit.
 func (p *pipeline) produceEarly() (started bool, err error) {
 	s := p.session
 	// guard: a slow store is not waited for with rows sent | p.batch.backlog() > earlyTime -> false
-	if p.early != nil || s.sendsAtEnd || p.cfg.commitSize.isShrunk() || p.batch.backlog() > earlyTime {
+	if p.early != nil || s.skipsEarlyProduce || p.cfg.commitSize.isShrunk() || p.batch.backlog() > earlyTime {
 		return false, nil
 	}
 	rows := p.batch.takeUnsent()

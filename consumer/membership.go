@@ -85,9 +85,9 @@ func (p *partitions) noteAssignment(assigned map[string][]int32) {
 	}
 }
 
-// dropUnassigned forgets the partitions that a revoke took which the client did not report. Otherwise they
+// forgetUnassigned forgets the partitions that a revoke took which the client did not report. Otherwise they
 // would count as behind for ever, and a refill of one would wait for records that never come.
-func (p *partitions) dropUnassigned() {
+func (p *partitions) forgetUnassigned() {
 	p.mu.Lock()
 	var gone []int32
 	for id := range p.byID {
@@ -106,7 +106,7 @@ func (p *partitions) dropUnassigned() {
 func (p *partitions) revoke(gone []int32) {
 	p.cfg.Log.Info("partitions revoked", "topic", p.cfg.Topic, "partitions", gone)
 	p.trace.revoked(gone)
-	p.drop(gone)
+	p.forget(gone)
 	p.updatePauses()
 }
 

@@ -91,8 +91,8 @@ func (p *partitions) assign(ids []int32, found []*partition) {
 	p.pause()
 }
 
-// drop forgets partitions that were revoked; nil: all of them.
-func (p *partitions) drop(gone []int32) {
+// forget removes partitions that were revoked; nil: all of them.
+func (p *partitions) forget(gone []int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id := range p.byID {

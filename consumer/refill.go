@@ -51,7 +51,7 @@ func (r *refiller) run(ctx context.Context) error {
 	}()
 	s := r.session
 	for ctx.Err() == nil && (s.replay == nil || !s.replay.updateDone(s.partitions)) {
-		s.partitions.dropUnassigned()
+		s.partitions.forgetUnassigned()
 		at, ok := s.partitions.get(r.id)
 		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
 			return nil

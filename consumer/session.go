@@ -18,12 +18,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A
-// session polls and applies one batch after another in one goroutine. The Kafka client calls onAssigned,
-// onRevoked and the starter in goroutines of its own at any time, also in the middle of a batch.
+// The way of a live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A session
+// polls and applies one batch after another in one goroutine. The Kafka client calls onAssigned, onRevoked
+// and the starter in goroutines of its own at any time, also in the middle of a batch.
 //
-// A line that begins with "guard:" names the statement below it: test/mutants removes it, as the text behind
-// the bar says, and a test must fail.
+// There are two contexts. ctx ends when a shutdown begins. work ends when the batch in hand must end: at a
+// revoke, or when a shutdown has lasted for shutdownGrace.
+//
+// A line that begins with "guard:" names the statement below it. test/mutants removes that statement, as the
+// text behind the bar says, and a test must fail. "deploy:", "bytes:" and the like only sort the names.
 //
 // Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next
 // transaction ends, aborts that transaction, and reports no other revoke until then: neither at once nor
@@ -55,19 +58,24 @@ type session struct {
 
 	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by
 	// an attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its
-	// pitches now, not of those who had them before. So the view is swept after it.
+	// pitches now, not of those who had them before. So the view is swept after it: compared with the store,
+	// and repaired.
 	mayRepeat atomic.Bool
 
-	// keepsBytes reports that records keep their bytes until the store has answered, because the store
-	// refused one. See errBytesRecycled.
+	// keepsBytes reports that records keep their bytes until the store has answered. The store refused one
+	// whose bytes were gone, and its dead letter needs them: see errBytesRecycled.
 	keepsBytes atomic.Bool
 
-	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
-	sendsAtEnd bool
+	// skipsEarlyProduce has the next batch send nothing before the breaker has judged all of it. It is set
+	// after a batch that was aborted because it had sent rows early: the breaker tripped (errTripped), or the
+	// store did not take the rest in time (errEarlyTooLong).
+	skipsEarlyProduce bool
 
 	aborts abortedCommits // since the last commit
 
-	packedAt time.Time // when a record of a batch of very many was polled last, or the session began
+	// packedAt is when a client for packed batches of very many records last polled from one, or when the
+	// session began. packedRead replaces such a client.
+	packedAt time.Time
 
 	// lost has the logs that polls found cut back. After one, the session ends whatever becomes of the batch
 	// in hand: the client reads on from where the log was cut, and an abort makes it forget that.
@@ -93,13 +101,13 @@ func newSession(p *Processor) (*session, error) {
 		trace: newTracer(&p.cfg), packedAt: p.cfg.Now(),
 	}
 	s.alive, s.cut = context.WithCancel(context.Background())
-	s.failing.byID = nil
+	s.failing.byID = nil // those were errors of the client of the session before
 	s.partitions = &partitions{
 		cfg: s.cfg, replay: s.replay, trace: s.trace, byID: map[int32]*partition{}, refill: noRefill,
 	}
 	s.starter = &starter{
 		cfg: s.cfg, store: p.store, partitions: s.partitions, replay: s.replay, wake: s.wake,
-		trace: s.trace, joined: make(chan struct{}),
+		trace: s.trace, clientIsSet: make(chan struct{}),
 	}
 	s.stores = &stores{
 		cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay, trace: s.trace,
@@ -115,7 +123,7 @@ func newSession(p *Processor) (*session, error) {
 	}
 	s.kafka, s.txn.kafka = kafka, kafka
 	s.partitions.client = kafka.Client()
-	close(s.starter.joined)
+	close(s.starter.clientIsSet)
 	return s, nil
 }
 
@@ -159,7 +167,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 		stopWatching()
 		watcher.Wait()
 		s.close()
-		s.partitions.drop(nil)
+		s.partitions.forget(nil)
 		s.trace.step("end", 0, "")
 		s.cfg.Observer.Condition("assigned", false, s.cfg.reasonNotAMember(err))
 	}()
@@ -179,16 +187,17 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 	return err
 }
 
-// run decides before each batch which loop goes on: the refill of a partition whose store came back older, or
-// the live road.
+// run decides before each batch how to go on: with the refill of a partition whose store came back older, or
+// with live records.
 func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.replay != nil && s.replay.updateDone(s.partitions) {
 			return errReplayComplete
 		}
-		s.partitions.dropUnassigned()
-		// An accepted gap is committed although no record has come yet. The group's old offset would name the
-		// gap again at the next start. Or it would lie ahead in a topic that was created anew, so that the
+		s.partitions.forgetUnassigned()
+		// A gap is records that the topic lost before the store had them. Once a person has accepted one, the
+		// start after it is committed, although no record has come yet. The group's old offset would report
+		// the gap again at the next start. Or it would lie ahead in a topic that was created anew, so that the
 		// dead letters up to there were taken for sent.
 		// guard: a gap that was accepted is committed
 		if accepted := s.partitions.accepted(); len(accepted) > 0 {
@@ -196,6 +205,8 @@ func (s *session) run(ctx context.Context) error {
 				return err
 			}
 		}
+		// A batch commits as far as it polled. If the store is older than the group's offset, that would set
+		// the group back, so the refill comes first.
 		// guard: no offset is committed below what was committed
 		if id, ok := s.partitions.nextRefill(); ok {
 			if err := (&refiller{session: s, cfg: s.cfg, id: id}).run(ctx); err != nil {
@@ -217,7 +228,7 @@ func (s *session) run(ctx context.Context) error {
 // firstPoll waits for the first records of a batch. It returns none after a revoke, for a new refill, and
 // when ctx ends.
 func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
-	if err := s.lossFound(); err != nil { // of a batch that was dropped for a revoke
+	if err := s.lossFound(); err != nil { // by a poll of a batch that was then dropped for a revoke
 		return nil, err
 	}
 	waiting, done := s.interruptible(ctx, true)
@@ -259,36 +270,42 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		return s.drop(work, err)
 	}
 	committed, err := s.txn.commit(work, decided)
-	isTooLong := errors.Is(err, errEarlyTooLong)
-	if err != nil && !isTooLong {
+	switch {
+	case errors.Is(err, errEarlyTooLong), err == nil && !committed:
+		s.noteAbort(ctx, work, p.batch, err)
+		return nil
+	case err != nil:
 		return err
 	}
-	if !committed {
-		s.sendsAtEnd = s.sendsAtEnd || isTooLong
-		if isTooLong {
-			s.publisher.tooSlow(p.batch.records)
-		}
-		reason := cmp.Or(context.Cause(work), err, errRebalanced)
-		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
-		s.mayRepeat.Store(true)
-		if reason == errRebalanced {
-			s.aborts.add(ctx, s.cfg, p.batch.began)
-		} else if errors.Is(reason, errRevoked) {
-			s.aborts = abortedCommits{} // of other members
-		}
-		return nil
-	}
 	s.aborts = abortedCommits{}
-	s.sendsAtEnd = false
+	s.skipsEarlyProduce = false
 	// guard: records lose their bytes again after a batch of which nothing was refused
 	if p.batch.refused == 0 {
 		s.keepsBytes.Store(false)
 	}
 	s.partitions.committed(decided.moves, decided.tallies)
+	// The next batch may be larger if the store compared the rows of this one quickly.
 	s.cfg.commitSize.grow(p.batch.records, s.publisher.longest)
 	s.noteDeadLetters(work, decided)
 	p.batch.report()
 	return nil
+}
+
+// noteAbort notes that the commit of a batch has aborted its transaction, so that its records are read again.
+// err is errEarlyTooLong, or nil where a rebalance or the end of work is the reason.
+func (s *session) noteAbort(ctx, work context.Context, b *batch, err error) {
+	if err != nil {
+		s.skipsEarlyProduce = true
+		s.publisher.tooSlow(b.records)
+	}
+	reason := cmp.Or(context.Cause(work), err, errRebalanced)
+	s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
+	s.mayRepeat.Store(true)
+	if reason == errRebalanced {
+		s.aborts.add(ctx, s.cfg, b.began)
+	} else if errors.Is(reason, errRevoked) {
+		s.aborts = abortedCommits{} // a revoke explains the aborts before it: the group was rebalancing
+	}
 }
 
 // noteDeadLetters stores how far the dead letters of a partition are committed. It does so after the commit,
@@ -375,6 +392,7 @@ var rereadable = []error{errRevoked, errTooSlow, errBytesRecycled, errTripped, e
 
 // drop gives up a batch of which nothing was committed, although the store may have it. The session goes on
 // where it can: the abort makes the client read the partitions that it still owns from the committed offsets.
+// The refiller calls it, too.
 func (s *session) drop(work context.Context, err error) error {
 	s.mayRepeat.Store(true)
 	// guard: a revoke does not hide that a refill left a transaction open | cause != nil && !errors.Is(err, errLeftOpen) -> cause != nil
@@ -392,13 +410,16 @@ func (s *session) drop(work context.Context, err error) error {
 	if errors.Is(err, errRevoked) {
 		s.aborts = abortedCommits{}
 	}
+	// Any other reason resets this: a batch that trips after all is only dropped once more.
 	// guard: a batch that tripped is judged before it is sent | errors.Is(err, errTripped) -> false
-	s.sendsAtEnd = errors.Is(err, errTripped) || errors.Is(err, errEarlyTooLong)
+	s.skipsEarlyProduce = errors.Is(err, errTripped) || errors.Is(err, errEarlyTooLong)
 	s.cfg.Log.Info("batch dropped", "reason", err)
 	// guard: what was dropped is read again | s.txn.abort(work) -> nil
 	return s.txn.abort(work)
 }
 
+// onAssigned reports an assignment. The partitions are added after it, by starter.startOffsets, which the
+// client calls once it has fetched their offsets.
 func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	if len(added[s.cfg.Topic]) > 0 {
 		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
@@ -461,6 +482,7 @@ func (s *session) options() []kgo.Opt {
 	}
 	s.transactionalID = cfg.Group + "/" + id
 	opts = append(opts, kgo.TransactionalID(s.transactionalID))
+	// This client unpacks packed batches, so that cfg.share of their records share a placeholder: see poll.go.
 	return slices.Concat(opts, producerOptions(cfg), kafkaread.UnpackSharing(int(cfg.share.Load())), cfg.Client)
 }
 

@@ -31,7 +31,8 @@ type starter struct {
 	replay     *sessionReplay // nil in a live session
 	wake       func()         // called when a partition was assigned that must not wait for its first record
 	trace      *tracer        // nil: off
-	joined     chan struct{}  // closed once partitions.client is set, because the client may ask before that
+	// clientIsSet is closed once partitions.client is set. The client may call startOffsets before that.
+	clientIsSet chan struct{}
 }
 
 // startOffsets returns where each partition is read from: the smaller of committed offset and stored
@@ -44,7 +45,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	map[string]map[int32]kgo.Offset, error,
 ) {
 	select {
-	case <-s.joined:
+	case <-s.clientIsSet:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
