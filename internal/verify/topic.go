@@ -412,8 +412,8 @@ func (c *comparison) countTopic() {
 }
 
 // countStored counts a pitch of the store.
-func (c *comparison) countStored(is schemas.StoredRegisters, v verdict) {
-	if batter, game, current := currentOf(is); current {
+func (c *comparison) countStored(stored schemas.StoredRegisters, v verdict) {
+	if batter, game, current := currentOf(stored); current {
 		c.report.Postgres++
 		c.games.of(game).Postgres++
 		if batter.Present {
@@ -435,9 +435,9 @@ const pageSize = 2000
 func (c *comparison) compareAll(ctx context.Context) (differing, error) {
 	suspects := differing{}
 	seen := make(map[schemas.PitchID]bool, len(c.judge.pitches.measured))
-	add := func(is schemas.StoredRegisters, v verdict) {
-		if d := c.judge.difference(is, v); d != nil {
-			suspects[is.PitchID] = *d
+	add := func(stored schemas.StoredRegisters, v verdict) {
+		if d := c.judge.difference(stored, v); d != nil {
+			suspects[stored.PitchID] = *d
 		}
 	}
 	var after schemas.PitchID
@@ -446,11 +446,11 @@ func (c *comparison) compareAll(ctx context.Context) (differing, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, is := range page {
-			seen[is.PitchID], after = true, is.PitchID
-			v := c.judge.of(is)
-			c.countStored(is, v)
-			add(is, v)
+		for _, stored := range page {
+			seen[stored.PitchID], after = true, stored.PitchID
+			v := c.judge.verdictOf(stored)
+			c.countStored(stored, v)
+			add(stored, v)
 		}
 		if len(page) < pageSize {
 			break
@@ -458,8 +458,8 @@ func (c *comparison) compareAll(ctx context.Context) (differing, error) {
 	}
 	for id := range c.judge.pitches.all() {
 		if !seen[id] {
-			is := schemas.StoredRegisters{PitchID: id}
-			add(is, c.judge.of(is))
+			stored := schemas.StoredRegisters{PitchID: id}
+			add(stored, c.judge.verdictOf(stored))
 		}
 	}
 	return suspects, nil
@@ -503,13 +503,13 @@ func (c *comparison) rejudge(ctx context.Context, ids []schemas.PitchID) (differ
 			return nil, err
 		}
 		now := map[schemas.PitchID]schemas.StoredRegisters{}
-		for _, is := range page {
-			now[is.PitchID] = is
+		for _, stored := range page {
+			now[stored.PitchID] = stored
 		}
 		for _, id := range some {
-			is := now[id]
-			is.PitchID = id
-			if d := c.judge.difference(is, c.judge.of(is)); d != nil {
+			stored := now[id]
+			stored.PitchID = id
+			if d := c.judge.difference(stored, c.judge.verdictOf(stored)); d != nil {
 				differ[id] = *d
 			}
 		}

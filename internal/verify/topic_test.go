@@ -292,11 +292,11 @@ func TestVersionsOutsideOfWhatWasReadAreNoDifference(t *testing.T) {
 		return &schemas.Change{Origin: schemas.Coordinates{Topic: "raw"}, Version: schemas.Version{Offset: offset}}
 	}
 	for offset, want := range map[int64]string{4: notCheckable, 5: schemas.DiffersExtra, 9: moving} {
-		require.Equal(t, want, j.of(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
+		require.Equal(t, want, j.verdictOf(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
 	}
 	j.former = map[int32]int64{0: 8}
 	for offset, want := range map[int64]string{7: notCheckable, 8: schemas.DiffersExtra} {
-		require.Equal(t, want, j.of(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
+		require.Equal(t, want, j.verdictOf(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
 	}
 }
 
