@@ -6,8 +6,9 @@ import "math"
 const (
 	// FastSwingMPH is the bat speed at contact from which a swing counts as fast.
 	FastSwingMPH = 75.0
-	// A swing of at least CompetitiveMPH is competitive if the ball leaves the bat with CompetitiveExitMPH or
-	// more, whatever the batter's other swings are.
+	// A swing with a reliable bat speed at contact is competitive unless it is in the slowest tenth of the
+	// batter's (SlowestTenth). One of at least CompetitiveMPH is competitive also if the ball leaves the bat
+	// with CompetitiveExitMPH or more, whatever the batter's other swings are.
 	CompetitiveMPH     = 60.0
 	CompetitiveExitMPH = 90.0
 	// An attack angle at contact of IdealAttackLowDeg to IdealAttackHighDeg is ideal.
@@ -18,16 +19,20 @@ const (
 	SweetSpotHighDeg = 32.0
 )
 
-// SlowestFast returns the index of the first value that is not below the 10th percentile (PERCENTILE_CONT),
-// among n > 0 values in ascending order. It counts in integers, so that Go and Postgres agree on every swing.
-func SlowestFast(n int) int { return (n + 8) / 10 }
+// SlowestTenth returns how many of n > 0 different speeds are below their 10th percentile (PERCENTILE_CONT).
+// In ascending order, it is also the index of the first one that is not. The percentile is at place
+// (n - 1) / 10, so this is that place rounded up. It counts in integers, so that Go and Postgres agree on
+// every swing.
+func SlowestTenth(n int) int { return (n + 8) / 10 }
 
-// PitchCounts count what the rates of pitches and of batted balls are computed from. Launches are the rows
-// with a launch angle.
+// PitchCounts count what the rates of pitches and of batted balls are computed from. BattedBalls are the rows
+// for which a barrel is known, LaunchAngles those with a launch angle. The columns in sink/pgsink/internal/pg
+// (sums.go) have the order of the fields.
 type PitchCounts struct {
-	InZone, ZoneSwings, ZoneContacts           int64
-	OutOfZone, Chases                          int64
-	BattedBalls, Barrels, Launches, SweetSpots int64
+	InZone, ZoneSwings, ZoneContacts int64
+	OutOfZone, Chases                int64
+	BattedBalls, Barrels             int64
+	LaunchAngles, SweetSpots         int64
 }
 
 // Add counts a row.
@@ -41,7 +46,7 @@ func (p *PitchCounts) Add(r *Row) {
 	p.Chases += one(outOfZone && r.IsChase.Value)
 	p.BattedBalls += one(r.IsBarrel.Present)
 	p.Barrels += one(r.IsBarrel.Value)
-	p.Launches += one(r.LaunchAngleDeg.Present)
+	p.LaunchAngles += one(r.LaunchAngleDeg.Present)
 	p.SweetSpots += one(within(r.LaunchAngleDeg, SweetSpotLowDeg, SweetSpotHighDeg))
 }
 
@@ -51,27 +56,28 @@ func (p *PitchCounts) Fill(st *Stats) {
 	st.ZoneSwingRatePct = RatePct(p.ZoneSwings, p.InZone)
 	st.ZoneContactRatePct = RatePct(p.ZoneContacts, p.ZoneSwings)
 	st.BarrelRatePct = RatePct(p.Barrels, p.BattedBalls)
-	st.SweetSpotRatePct = RatePct(p.SweetSpots, p.Launches)
+	st.SweetSpotRatePct = RatePct(p.SweetSpots, p.LaunchAngles)
 }
 
-// SwingSums are sums over swings that have a bat speed at contact. Lengths, Attacks and Hits count the swings
-// for which a length, an attack angle and squared-up are known.
+// SwingSums are sums over swings that have a bat speed at contact. Lengths, AttackAngles and WithSquaredUp
+// count those for which a length, an attack angle and squared-up are known, as denominators. The columns in
+// sink/pgsink/internal/pg (sums.go) have the order of the fields.
 type SwingSums struct {
-	Swings, Fast                  int64
-	Lengths                       int64
-	Attacks, Ideal                int64
-	Hits, SquaredUp, Blasts       int64
-	SpeedMPH, LengthFT, AttackDeg float64
+	Swings, Fast                     int64
+	Lengths                          int64
+	AttackAngles, Ideal              int64
+	WithSquaredUp, SquaredUp, Blasts int64
+	SpeedMPH, LengthFT, AttackDeg    float64
 }
 
-// Add adds a swing.
+// Add adds a swing. A value that is missing adds 0, as Opt guarantees.
 func (s *SwingSums) Add(r *Row) {
 	s.Swings++
 	s.Fast += one(r.ContactBatSpeedMPH.Value >= FastSwingMPH)
 	s.Lengths += one(r.SwingLengthFT.Present)
-	s.Attacks += one(r.ContactAttackAngleDeg.Present)
+	s.AttackAngles += one(r.ContactAttackAngleDeg.Present)
 	s.Ideal += one(within(r.ContactAttackAngleDeg, IdealAttackLowDeg, IdealAttackHighDeg))
-	s.Hits += one(r.IsSquaredUp.Present)
+	s.WithSquaredUp += one(r.IsSquaredUp.Present)
 	s.SquaredUp += one(r.IsSquaredUp.Value)
 	s.Blasts += one(r.IsBlast.Value)
 	s.SpeedMPH += r.ContactBatSpeedMPH.Value
@@ -79,13 +85,15 @@ func (s *SwingSums) Add(r *Row) {
 	s.AttackDeg += r.ContactAttackAngleDeg.Value
 }
 
-// Minus returns the sums over the swings of s that are not in o.
+// Minus returns the sums over the swings of s that are not in o. It gives the sums over competitive swings,
+// because those over all swings that may be competitive add up over games, and those over slow ones do not.
 func (s SwingSums) Minus(o SwingSums) SwingSums {
 	return SwingSums{
 		Swings: s.Swings - o.Swings, Fast: s.Fast - o.Fast, Lengths: s.Lengths - o.Lengths,
-		Attacks: s.Attacks - o.Attacks, Ideal: s.Ideal - o.Ideal,
-		Hits: s.Hits - o.Hits, SquaredUp: s.SquaredUp - o.SquaredUp, Blasts: s.Blasts - o.Blasts,
-		SpeedMPH: s.SpeedMPH - o.SpeedMPH, LengthFT: s.LengthFT - o.LengthFT, AttackDeg: s.AttackDeg - o.AttackDeg,
+		AttackAngles: s.AttackAngles - o.AttackAngles, Ideal: s.Ideal - o.Ideal,
+		WithSquaredUp: s.WithSquaredUp - o.WithSquaredUp, SquaredUp: s.SquaredUp - o.SquaredUp,
+		Blasts: s.Blasts - o.Blasts, SpeedMPH: s.SpeedMPH - o.SpeedMPH,
+		LengthFT: s.LengthFT - o.LengthFT, AttackDeg: s.AttackDeg - o.AttackDeg,
 	}
 }
 
@@ -95,10 +103,10 @@ func (s *SwingSums) Fill(st *Stats) {
 	st.AvgContactBatSpeedMPH = Mean(s.SpeedMPH, s.Swings)
 	st.FastSwingRatePct = RatePct(s.Fast, s.Swings)
 	st.AvgSwingLengthFT = Mean(s.LengthFT, s.Lengths)
-	st.AvgContactAttackAngleDeg = Mean(s.AttackDeg, s.Attacks)
-	st.IdealAttackAngleRatePct = RatePct(s.Ideal, s.Attacks)
+	st.AvgContactAttackAngleDeg = Mean(s.AttackDeg, s.AttackAngles)
+	st.IdealAttackAngleRatePct = RatePct(s.Ideal, s.AttackAngles)
 	st.SquaredUpRatePct = RatePct(s.SquaredUp, s.Swings)
-	st.SquaredUpContactRatePct = RatePct(s.SquaredUp, s.Hits)
+	st.SquaredUpContactRatePct = RatePct(s.SquaredUp, s.WithSquaredUp)
 	st.BlastRatePct = RatePct(s.Blasts, s.Swings)
 }
 
@@ -113,7 +121,7 @@ func Percentile(sorted []float64, fraction float64) Opt[float64] {
 	return Some(low + float64((at-math.Floor(at))*(high-low)))
 }
 
-// BestHalf returns how many of n values are the best half: one in the middle is in it.
+// BestHalf returns how many of n values are the best half. If n is odd, the one in the middle is in it.
 func BestHalf(n int64) int64 { return (n + 1) / 2 }
 
 // Mean returns sum / n, missing if n is 0.

@@ -136,7 +136,7 @@ func (b *batter) competitive() (total schemas.SwingSums, speeds []float64) {
 	slices.SortFunc(b.reliable, func(a, b contactSwing) int { return cmp.Compare(a.speedMPH, b.speedMPH) })
 	total, speeds = b.candidates, slices.Clone(b.hard)
 	if len(b.reliable) > 0 {
-		limit := b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH
+		limit := b.reliable[schemas.SlowestTenth(len(b.reliable))].speedMPH
 		for _, swing := range b.reliable {
 			switch {
 			case swing.speedMPH < limit:
