@@ -22,7 +22,7 @@ import (
 
 // ChangeStore is a Store with a feed of changes. With another Store /v1/changes answers 404.
 type ChangeStore interface {
-	// Changes returns up to limit changes behind a place; nil: none, only how far the feed is. The error is
+	// Changes returns up to limit changes after a place; nil: none, only how far the feed is. The error is
 	// schemas.ErrFeedGone where the feed does not go on from there, schemas.ErrFeedBehind where a standby was
 	// asked that does not have the place yet.
 	Changes(ctx context.Context, after *schemas.FeedID, limit int) (schemas.FeedPage, error)
@@ -323,7 +323,7 @@ func isStoreAway(err error) bool {
 		!errors.Is(err, errClientGone)
 }
 
-// errNothingCame reports that the store has changes behind a place, and did not give them.
+// errNothingCame reports that the store has changes after a place, and did not give them.
 var errNothingCame = errors.New("the store did not give what comes next")
 
 var errClientGone = errors.New("the client is gone")

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// FeedID names a place in the feed of changes: all changes up to Seq are behind a reader who has it. Feed is
-// the stretch of numbers that the reader knows; "": whichever is current.
+// FeedID names a place in the feed of changes: a reader there has seen the changes up to Seq. Its next one is
+// Seq + 1. Feed is the stretch of numbers that the reader knows; "": whichever is current.
 type FeedID struct {
 	Feed string
 	Seq  int64
@@ -50,7 +50,7 @@ type FeedChange struct {
 	Old, New    *StoredRow
 }
 
-// FeedPage is a part of the feed: the changes behind the place that was asked for, in their order and without
+// FeedPage is a part of the feed: the changes after the place that was asked for, in their order and without
 // a gap. Newest is the last number that is given, Oldest the place before the oldest change that is kept.
 type FeedPage struct {
 	Feed           string // the current one, which has all numbers up to Newest
@@ -58,7 +58,7 @@ type FeedPage struct {
 	Changes        []FeedChange
 }
 
-// ErrFeedGone means that the changes behind a place cannot be given: they are too old, or the place is of
+// ErrFeedGone means that the changes after a place cannot be given: they are too old, or the place is of
 // another store. A reader must load the rows again.
 var ErrFeedGone = errors.New("the feed does not go on from there")
 
