@@ -19,14 +19,17 @@ import (
 // position.
 //
 // Nothing is committed in the meantime, because the group's offset is already further. No dead letter is
-// sent, because each was sent with an offset that is committed; where another core has judged the records,
-// there is no refill (starter.useMetadata). The position in the store alone says how far the refill is. So
-// it moves only after the rows are published: a crash in between leaves them to be published again. One
-// partition is read alone; at the floor, the offset that the group had committed, session.process takes over.
+// sent, because each was sent with an offset that is committed. Another core might reject other records, so
+// those that another one has judged are read by session.process instead (starter.useMetadata).
 //
-// Rows are published in a Kafka transaction without offsets. A refiller that dies before it has compared its
-// rows with the store may have sent them after newer ones of another processor. The next refiller would not
-// send those newer rows, because its own records are superseded. So such a transaction must not be committed.
+// The position in the store alone says how far the refill is. So it moves only after the rows are published:
+// a crash in between leaves them to be published again. One partition is read alone; at the floor, the offset
+// that the group had committed, session.process takes over.
+//
+// Rows are published in a Kafka transaction without offsets. It must not be committed before the refiller has
+// compared its rows with the store. Another processor may have sent a newer row of a pitch just before, and
+// the older row would then be the last in the topic. No later refill would correct that: it finds the older
+// record superseded, and sends nothing for it.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {
@@ -85,7 +88,7 @@ func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetche
 
 // apply writes the records of a poll below the floor, shows them, publishes their rows, and moves the
 // position. After an error any of these steps may have been done or not; all of them may be repeated.
-func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches) (BatchSummary, error) {
+func (r *refiller) apply(work context.Context, at partition, fetches kgo.Fetches) (BatchSummary, error) {
 	s := r.session
 	summary := newSummary()
 	records, reached, err := r.belowFloor(at, fetches)
@@ -94,12 +97,13 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	}
 	records = withoutMarkers(records)
 	r.cfg.Observer.Polled(records)
-	decoded, err := decode(ctx, r.cfg, records, false)
+	const keepsBytes = false // no dead letter needs them
+	decoded, err := decode(work, r.cfg, records, keepsBytes)
 	if err != nil {
 		return summary, err
 	}
 	s.trace.poll([]reach{reached}, decoded)
-	recycleBytes(decoded, records) // no dead letter needs them
+	recycleBytes(decoded, records)
 	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false) // an error sets it again, in drop
 
@@ -108,7 +112,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
 	here := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored, TopicID: at.topicID}
 	stay := schemas.PositionMove{Position: here, Expected: at.stored}
-	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{stay})
+	outcome, retried, err := s.stores.write(work, plan, []schemas.PositionMove{stay})
 	if err != nil {
 		return summary, err
 	}
@@ -122,7 +126,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	// The view may be ahead of the store's position: the rows are stored, and only republishing them is left.
 	advance := stay
 	advance.NextOffset = reached.next
-	s.stores.show(ctx, viewUpdate{
+	s.stores.show(work, viewUpdate{
 		snapshots: outcome.Snapshots, moves: []schemas.PositionMove{advance},
 		reached: []reach{reached}, mustSweep: repeated || retried,
 	})
@@ -131,20 +135,21 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	for _, row := range outcome.Published {
 		rows[row.PitchID] = row
 	}
-	if err := r.republish(ctx, sortedRows(rows)); err != nil {
+	if err := r.republish(work, sortedRows(rows)); err != nil {
 		// guard: a refill whose rows the store compares too slowly takes fewer records | errors.Is(err, errEarlyTooLong) -> false
 		if errors.Is(err, errEarlyTooLong) {
 			r.session.publisher.tooSlow(plan.counts.Records)
 		}
 		return summary, err
 	}
-	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{advance}); err != nil {
+	if _, _, err := s.stores.write(work, Plan{}, []schemas.PositionMove{advance}); err != nil {
 		return summary, err
 	}
 	s.trace.step("store", s.stores.op, answerOK)
 	if s.replay != nil {
-		// An end that trim saw does not count, because records at and above the floor were dropped here. They
-		// are read again once refilled has rewound the client.
+		// The poll may have reached the end of the replay's part (sessionReplay.trim). That does not count,
+		// because records at and above the floor were dropped here. They are read again once refilled has
+		// rewound the client.
 		delete(s.replay.polledToEnd, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
@@ -187,10 +192,10 @@ func (r *refiller) belowFloor(
 }
 
 // republish sends rows in a transaction without offsets, and commits it once the store has none that is
-// newer. Until the row of a pitch is sent again, its last record in the topic may be newer than the store,
-// from before the restore. It returns errEarlyTooLong when the store did not say in time which rows have
-// changed.
-func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
+// newer. The rows were sent before, but the last record of a pitch in the topic may be from before the
+// restore, and newer than the store. republish returns errEarlyTooLong when the store did not say in time
+// which rows have changed.
+func (r *refiller) republish(work context.Context, rows []schemas.Published) error {
 	if len(rows) == 0 {
 		r.session.publisher.longest = notCompared
 		return nil
@@ -205,8 +210,8 @@ func (r *refiller) republish(ctx context.Context, rows []schemas.Published) erro
 	}
 	var failed firstError
 	r.session.trace.send(rows)
-	err := r.session.publisher.sendRows(ctx, ctx, r.client, rows, failed.note)
-	return r.end(ctx, cmp.Or(failed.get(), err), len(rows))
+	err := r.session.publisher.sendRows(work, work, r.client, rows, failed.note)
+	return r.end(work, cmp.Or(failed.get(), err), len(rows))
 }
 
 // open makes the client.
@@ -221,40 +226,49 @@ func (r *refiller) open() error {
 	return nil
 }
 
-// end commits the transaction of so many rows, or aborts it after an error of sending, which it returns. It
-// returns an error of the commit, too. After errLeftOpen the transaction may be open until its time-out.
-func (r *refiller) end(ctx context.Context, failed error, rows int) error {
-	isCommit, within := failed == nil, abortTimeout
-	if isCommit {
-		within = transactionTimeout
-	}
-	var err error
-	if !isCommit {
-		err = limited(ctx, abortTimeout, r.client.AbortBufferedRecords)
-	}
-	if err == nil {
-		err = limited(ctx, within, func(ctx context.Context) error {
-			// guard: a refill commits only rows that it has compared | kgo.TransactionEndTry(isCommit) -> kgo.TryCommit
-			return r.client.EndTransaction(ctx, kgo.TransactionEndTry(isCommit))
-		})
-	}
-	switch {
-	case isCommit && err == nil:
-		r.cfg.produceFault.record(r.cfg, nil, 0, rows)
-	case isCommit:
+// end commits the transaction of so many rows, or aborts it after an error of sending (failed), which it
+// returns. It returns an error of the commit, too. If the transaction may be open after either, it is fenced.
+// After errLeftOpen it may be open until its time-out.
+func (r *refiller) end(work context.Context, failed error, rows int) error {
+	var err error // of ending the transaction
+	if failed == nil {
+		if err = r.commit(work); err == nil {
+			r.cfg.produceFault.record(r.cfg, nil, 0, rows)
+			return nil
+		}
 		failed = fmt.Errorf("kafka: commit of a refill's rows: %w", err)
 		// guard: a commit that the brokers refuse in a refill is named
 		r.cfg.produceFault.refused(r.cfg, failed)
-	case ctx.Err() == nil && !errors.Is(failed, errEarlyTooLong): // else it is not Kafka's
-		failed = fmt.Errorf("kafka: produce: %w", failed)
-		// guard: rows that a refill cannot send are named
-		r.cfg.produceFault.record(r.cfg, failed, 0, rows)
+	} else {
+		err = r.abort(work)
+		// After errEarlyTooLong or the end of work, the store or a revoke is the reason, and not Kafka.
+		if work.Err() == nil && !errors.Is(failed, errEarlyTooLong) {
+			failed = fmt.Errorf("kafka: produce: %w", failed)
+			// guard: rows that a refill cannot send are named
+			r.cfg.produceFault.record(r.cfg, failed, 0, rows)
+		}
 	}
 	// guard: a refill whose abort fails leaves nothing open | err != nil -> false
 	if err != nil {
-		failed = r.fence(ctx, failed)
+		failed = r.fence(work, failed)
 	}
 	return failed
+}
+
+func (r *refiller) commit(work context.Context) error {
+	return limited(work, transactionTimeout, func(ctx context.Context) error {
+		return r.client.EndTransaction(ctx, kgo.TryCommit)
+	})
+}
+
+func (r *refiller) abort(work context.Context) error {
+	if err := limited(work, abortTimeout, r.client.AbortBufferedRecords); err != nil {
+		return err
+	}
+	return limited(work, abortTimeout, func(ctx context.Context) error {
+		// guard: a refill commits only rows that it has compared | kgo.TryAbort -> kgo.TryCommit
+		return r.client.EndTransaction(ctx, kgo.TryAbort)
+	})
 }
 
 // abortTimeout bounds each step of an abort: dropping the records, ending the transaction, and fencing it.
@@ -267,12 +281,12 @@ var errLeftOpen = errors.New("kafka: abort of a refill's transaction")
 // fence has Kafka abort what the client may have left open, after an error that it returns. It makes a new
 // client, because Kafka aborts what another one with the same transactional ID has begun. From then on Kafka
 // refuses requests of the former client that are still under way.
-func (r *refiller) fence(ctx context.Context, failed error) error {
+func (r *refiller) fence(work context.Context, failed error) error {
 	r.client.Close()
 	r.client = nil
 	err := r.open()
 	if err == nil {
-		err = limited(ctx, abortTimeout, func(ctx context.Context) error {
+		err = limited(work, abortTimeout, func(ctx context.Context) error {
 			_, _, err := r.client.ProducerID(ctx)
 			return err
 		})
