@@ -46,7 +46,7 @@ func TestAtLeastGivesUp(t *testing.T) {
 			opBatter: "/v1/batters/1?at_least=0:7", opBatters: "/v1/batters?ids=1&at_least=0:6,1:0", opLeaders: "/v1/leaders?stat=pitches&at_least=0:7",
 		} {
 			body := k.get(503, op, path)
-			require.Equal(t, problemAtLeast, body["type"])
+			require.Equal(t, problemNotApplied, body["type"])
 			require.Contains(t, body["detail"], "pitches.raw/")
 		}
 		require.Equal(t, 15*time.Second, time.Since(began))
@@ -80,7 +80,7 @@ func TestAtLeastFromPostgres(t *testing.T) {
 func TestOffsetsThatCannotBeRead(t *testing.T) {
 	k := newAsker(t, newStores(), nil)
 	for _, text := range []string{"1", "a:b", "0:1,", "1:-1", "0:1;1:2", "99999999999:1", "0:99999999999999999999"} {
-		require.Equal(t, problemInput, k.get(422, opBatter, "/v1/batters/1?at_least="+text)["type"], text)
+		require.Equal(t, problemInvalid, k.get(422, opBatter, "/v1/batters/1?at_least="+text)["type"], text)
 	}
 }
 

@@ -126,7 +126,7 @@ func TestWrongQuestions(t *testing.T) {
 		"/v1/pitches?since=2025-04-06T00:00:00+00:00": opFind, "/v1/pitches?game=" + strings.Repeat("g", 65): opFind, "/v1/pitches?pitch_type=%ff": opFind, "/v1/pitches?pitch_type=" + strings.Repeat("g", 201): opFind, "/v1/pitches?bater=1": opFind,
 		"/v1/pitches/1": opPitch, "/v1/pitches/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz": opPitch,
 	} {
-		require.Equal(t, problemInput, k.get(422, op, path)["type"], path)
+		require.Equal(t, problemInvalid, k.get(422, op, path)["type"], path)
 	}
 	for path, op := range map[string]string{
 		"/v1/pitches/00000000-0000-0000-0000-0000000000ff":        opPitch,
@@ -134,7 +134,7 @@ func TestWrongQuestions(t *testing.T) {
 		"/v1/batters/1/archetypes":                                "/v1/batters/{id}/archetypes",
 		"/v1/letters":                                             "/v1/letters", "/v1/letters/0/0": "/v1/letters/{partition}/{offset}",
 	} {
-		require.Equal(t, problemMissing, k.get(404, op, path)["type"], path)
+		require.Equal(t, problemNotFound, k.get(404, op, path)["type"], path)
 	}
 	for path, status := range map[string]int{"/": 404, "/v1": 404, "/v1/none": 404, "/v1/batters/1/none": 404} {
 		w := k.ask(path)

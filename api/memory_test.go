@@ -123,7 +123,7 @@ func TestARequestThatTheStoreRefusesCostsOnlyItself(t *testing.T) {
 	k := newAsker(t, s, nil)
 	s.set(func() { s.storeErr = sqlState("22021") })
 	problem := k.get(422, opGame, "/v1/games/1")
-	require.Equal(t, problemInput, problem["type"])
+	require.Equal(t, problemInvalid, problem["type"])
 	for _, slow := range []error{sqlState("57014"), schemas.ErrOccupied} {
 		s.set(func() { s.storeErr = slow })
 		problem = k.get(503, opGame, "/v1/games/1")
@@ -143,7 +143,7 @@ func TestZeroBytesAreRefusedBeforeAnyStore(t *testing.T) {
 		"/v1/games/" + strings.Repeat("7", 65): opGame, "/v1/games/" + strings.Repeat("7", 9000): opGame,
 		"/v1/leaders?stat=%00": opLeaders, "/v1/quality?day=%00": opQuality, "/v1/batters/1/pitches?cursor=%ff": opPitches,
 	} {
-		require.Equal(t, problemInput, k.get(422, op, path)["type"], path)
+		require.Equal(t, problemInvalid, k.get(422, op, path)["type"], path)
 	}
 	require.Equal(t, 422, k.ask("/v1/games/%00/stream").Code)
 	delete(s.calls, "Players") // read in the background

@@ -75,7 +75,7 @@ func observed(a *API, next http.Handler) http.Handler {
 				if seen.status != 0 {
 					defer panic(http.ErrAbortHandler) // ends the connection
 				} else {
-					refuse(seen, http.StatusInternalServerError, problemBug, "this is our fault")
+					refuse(seen, http.StatusInternalServerError, problemInternal, "this is our fault")
 				}
 			}
 			a.metrics.observe(*at, max(seen.status, http.StatusOK), time.Since(began), at.isStream)
@@ -167,7 +167,7 @@ func withCORS(origins []string, next http.Handler) http.Handler {
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > maxBody {
-			refuse(w, http.StatusRequestEntityTooLarge, problemLarge, "no operation here takes a body")
+			refuse(w, http.StatusRequestEntityTooLarge, problemTooLarge, "no operation here takes a body")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -192,7 +192,7 @@ func authorized(known *apps, m *metrics, next http.Handler) http.Handler {
 		// guard: api: the token is asked for | from == nil -> false
 		if from == nil || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pitchstream"`)
-			refuse(w, http.StatusUnauthorized, problemToken, "want the header Authorization: Bearer TOKEN")
+			refuse(w, http.StatusUnauthorized, problemUnauthorized, "want the header Authorization: Bearer TOKEN")
 			return
 		}
 		from.serve(m, w, r, next)

@@ -43,7 +43,7 @@ func TestAPitcherIsNotTheBatterOfTheSameID(t *testing.T) {
 	require.Len(t, leaders, 1)
 	require.EqualValues(t, 1, leaders[0].(map[string]any)["pitcher_id"])
 	require.Len(t, k.get(200, opLeaders, "/v1/leaders?stat=pitches")["leaders"], 1)
-	require.Equal(t, problemInput, k.get(422, opPitcherLeaders, "/v1/leaders/pitchers?stat=name")["type"])
+	require.Equal(t, problemInvalid, k.get(422, opPitcherLeaders, "/v1/leaders/pitchers?stat=name")["type"])
 }
 
 func TestAPitchersPitchesArePaged(t *testing.T) {

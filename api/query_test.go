@@ -30,7 +30,7 @@ func TestWrongQueries(t *testing.T) {
 		{opQuality, "/v1/quality?day=", "query.day", "has no value: give one, or leave the parameter out"},
 	} {
 		problem := k.get(422, c.op, c.path)
-		require.Equal(t, problemInput, problem["type"], c.path)
+		require.Equal(t, problemInvalid, problem["type"], c.path)
 		first := problem["errors"].([]any)[0].(map[string]any)
 		require.Equal(t, c.at, first["location"], c.path)
 		require.Equal(t, c.why, first["message"], c.path)

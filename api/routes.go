@@ -107,7 +107,7 @@ func routes(a *API) (http.Handler, error) {
 			refuse(w, status, problemTypes[status], "this API is for reading: GET")
 			return
 		}
-		refuse(w, http.StatusNotFound, problemMissing, "there is no such path: see /docs")
+		refuse(w, http.StatusNotFound, problemNotFound, "there is no such path: see /docs")
 	})
 	return wrap(a, withPattern(mux)), nil
 }

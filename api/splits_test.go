@@ -84,7 +84,7 @@ func TestSplitsOfAPlayer(t *testing.T) {
 	} {
 		w := k.ask("/v1/batters/1/splits?" + query)
 		require.Equal(t, 422, w.Code, query)
-		require.Contains(t, w.Body.String(), problemInput, query)
+		require.Contains(t, w.Body.String(), problemInvalid, query)
 		require.Contains(t, w.Body.String(), why, query)
 	}
 	for query, why := range map[string]string{
@@ -132,7 +132,7 @@ func TestSplitsAreAnswersLikeOthers(t *testing.T) {
 	k := newAsker(t, s, func(c *Config) { c.AtLeastWait = 1 })
 	const path = "/v1/batters/1/splits?by=season"
 	k.get(200, opSplits, path+"&at_least=0:2")
-	require.Equal(t, problemAtLeast, k.get(503, opSplits, path+"&at_least=0:3")["type"])
+	require.Equal(t, problemNotApplied, k.get(503, opSplits, path+"&at_least=0:3")["type"])
 	w := k.ask(path)
 	tag := w.Header().Get("ETag")
 	require.NotEmpty(t, tag)

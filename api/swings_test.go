@@ -88,7 +88,7 @@ func TestASwingToBeDrawn(t *testing.T) {
 	require.Equal(t, 70.5, body["bat_speed_mph"])
 	require.Equal(t, true, body["strike_zone"].(map[string]any)["assumed"])
 	require.Equal(t, []any{}, k.get(200, opSwing, pathOf(s.rows[1]))["hit"], "of a miss nothing was hit")
-	require.Equal(t, problemMissing, k.get(404, opSwing, pathOf(s.rows[2]))["type"])
+	require.Equal(t, problemNotFound, k.get(404, opSwing, pathOf(s.rows[2]))["type"])
 	require.Equal(t, 2, topic.count(), "no record is read of a pitch without a swing")
 }
 
@@ -133,7 +133,7 @@ func TestABrokenRecordOfASwingCostsOnlyItsOwnRequest(t *testing.T) {
 		topic.broken = map[int64]error{0: fmt.Errorf("kafka: %w", err)}
 		k := newAsker(t, s, func(c *Config) { c.Records = topic })
 		if err == schemas.ErrUnreadable {
-			require.Equal(t, problemMissing, k.get(404, opSwing, pathOf(s.rows[0]))["type"])
+			require.Equal(t, problemNotFound, k.get(404, opSwing, pathOf(s.rows[0]))["type"])
 		} else {
 			require.Equal(t, problemBusy, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
 		}
