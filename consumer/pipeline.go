@@ -369,7 +369,7 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	update.snapshots = outcome.Snapshots
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
 	update.mustSweep = p.batch.mayRepeat || retried
-	p.batch.mayRepeat = false // one sweep is enough: all that may be repeated was stored before this write
+	p.batch.mayRepeat = false // once a batch, because a sweep compares all players
 	return update, nil
 }
 
