@@ -17,6 +17,9 @@ import (
 // and before its answer is written to a client that may read slowly. So few turns are enough even where
 // stores are far away, and the next turn is soon free.
 //
+// A request that has read a store keeps its place there until it has its turn again. So few hold rows that are
+// not encoded yet, however much faster a store reads than this process encodes.
+//
 // Shared are the processors, reads of Postgres, large reads of Redis, which this process parses, and a few
 // rare things that take long. Each has a fairQueue with a line for each client. The next place goes to the
 // line that has used the least time so far. A client alone may have all places. While others ask, a client
@@ -167,12 +170,17 @@ func (t *turn) read(ctx context.Context, q *fairQueue, f func() error) error {
 	}
 	// guard: turns: a request that reads a store leaves its turn to others | t.leave() -> t.away++
 	t.leave()
-	defer t.back(ctx)
 	if err := q.acquire(ctx, t.client, ahead); err != nil {
+		t.back(ctx)
 		return err
 	}
 	began := time.Now()
-	defer func() { q.release(t.client, time.Since(began)) }()
+	var took time.Duration
+	// The place is given back last, so that few requests hold what they read while they wait for their turn.
+	defer func() { q.release(t.client, took) }()
+	// guard: turns: few answers wait to be encoded
+	defer t.back(ctx)
+	defer func() { took = time.Since(began) }()
 	return f()
 }
 

@@ -197,6 +197,31 @@ func TestARequestThatReadsAStoreHoldsNoTurn(t *testing.T) {
 	})
 }
 
+// guard: turns: few answers wait to be encoded
+func TestARequestThatHasReadAStoreKeepsItsPlaceUntilItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := slowGames{reading: make(chan struct{}, 3*storePlaces), answer: make(chan struct{})}
+		k := newAsker(t, newStores(), func(c *Config) { slow.Store, c.Store = c.Store, &slow })
+		q := &k.cfg.turns.processors
+		q.alone, q.shared, q.total = 1, 1, 1
+		codes := make(chan int, 3*storePlaces)
+		for i := range 3 * storePlaces {
+			go func() { codes <- k.ask(fmt.Sprintf("/v1/games?limit=%d", i+1)).Code }()
+		}
+		synctest.Wait()
+		other := requester{app: "other"}
+		require.NoError(t, q.acquire(t.Context(), other, 1)) // a long computation
+		close(slow.answer)
+		synctest.Wait()
+		require.Len(t, slow.reading, storePlaces, "the rest is not read before the first answers are encoded")
+		q.release(other, time.Millisecond)
+		for range 3 * storePlaces {
+			require.Equal(t, 200, <-codes)
+		}
+		require.Zero(t, k.cfg.turns.store.busy)
+	})
+}
+
 // stuckWriter is a client that reads nothing until a test lets it.
 type stuckWriter struct {
 	*httptest.ResponseRecorder

@@ -146,23 +146,33 @@ func (r *Reader) Close() {
 func (r *Reader) Record(
 	ctx context.Context, at schemas.Coordinates, limit int,
 ) (found schemas.Record, err error) {
+	err = r.Use(ctx, at, limit, func(rec schemas.Record) { found = rec })
+	return found, err
+}
+
+// Use is Record for a caller that needs the record within use only. Others wait until use has returned, so
+// that callers together hold two records, however large they are.
+func (r *Reader) Use(ctx context.Context, at schemas.Coordinates, limit int, use func(schemas.Record)) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
-		return found, fmt.Errorf("kafka: %w: %w", schemas.ErrOccupied, err)
+		return fmt.Errorf("kafka: %w: %w", schemas.ErrOccupied, err)
 	}
 	defer r.turn.Release(1)
 	client, err := r.client()
 	if err != nil {
-		return found, fmt.Errorf("kafka: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
 	topics, err := checkWritten(ctx, client, at)
 	if err != nil {
-		return found, err
+		return err
 	}
-	found, err = r.fromTopic(ctx, client, topics, at, limit)
+	found, err := r.fromTopic(ctx, client, topics, at, limit)
 	if errors.Is(err, ErrGone) && r.beyond != nil {
-		return r.beyond(ctx, topics[at.Topic].ID, at, limit)
+		found, err = r.beyond(ctx, topics[at.Topic].ID, at, limit)
 	}
-	return found, err
+	if err == nil {
+		use(found)
+	}
+	return err
 }
 
 func (r *Reader) fromTopic(

@@ -24,13 +24,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cluster is a Kafka in memory with a topic of two partitions, and its client.
-func cluster(t *testing.T) (*kfake.Cluster, *kgo.Client) {
+func cluster(t *testing.T, opts ...kgo.Opt) (*kfake.Cluster, *kgo.Client) {
 	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw"))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"))
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(kafka.ListenAddrs()...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"))...)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return kafka, client
@@ -102,6 +102,11 @@ func TestASecondRecordIsReadMeanwhileButNoThird(t *testing.T) {
 	require.True(t, r.turn.TryAcquire(1))
 	_, err = valueOf(within(t, 200*time.Millisecond), r, at)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	r.turn.Release(2)
+	require.NoError(t, r.Use(within(t, time.Minute), at, MaxAnswerBytes, func(schemas.Record) {
+		require.False(t, r.turn.TryAcquire(2), "a record has its turn while it is used")
+	}))
+	require.True(t, r.turn.TryAcquire(2))
 }
 
 // Without an answer of Kafka, Value returns when the caller's context ends.

@@ -31,6 +31,15 @@ func (s Spans) Total() (n int64) {
 	return n
 }
 
+// A range is often read beside other work, as by serve, and the client has two fetches in memory: one that is
+// read, and the next. So a fetch takes half of what one of the stream may take, on the wire and unpacked.
+const (
+	rangeFetchBytes    = 8 << 20
+	rangeUnpackedBytes = unpackedFetchBytes / 2
+	// fewRecords is up to how many offsets a range is read with fetches for single records.
+	fewRecords = 10
+)
+
 // StallTimeout is how long Read waits for the next record of a range before it reports an error.
 const StallTimeout = 30 * time.Second
 
@@ -86,12 +95,18 @@ func readFrom(
 	if len(start) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(slices.Concat(UnpackSharing(share), opts),
+	// guard: bytes: a range is read in smaller fetches than the stream | rangeUnpackedBytes -> unpackedFetchBytes
+	wire, unpacked := rangeFetchBytes, rangeUnpackedBytes
+	// guard: bytes: a range of few records is read in small fetches
+	if spans.Total() <= fewRecords {
+		wire, unpacked = fetchBytes, oneFetchBytes
+	}
+	client, err := kgo.NewClient(append(slices.Concat(unpackSharing(share, unpacked), opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
 		kgo.ConsumeResetOffset(reset),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // a range may end with a transaction marker, and the end must be seen
-		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.FetchMaxBytes(int32(wire)), kgo.FetchMaxPartitionBytes(int32(min(wire, 4<<20))),
 	)...)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)

@@ -49,6 +49,36 @@ func TestReadReturnsTheRecordsOfItsSpansOnly(t *testing.T) {
 	require.Zero(t, since.Total(), "no record is that new")
 }
 
+// guard: bytes: a range is read in smaller fetches than the stream
+// guard: bytes: a range of few records is read in small fetches
+func TestAFetchOfARangeIsHeldWithinItsBound(t *testing.T) {
+	const size = 3 << 20
+	packing := kgo.ProducerBatchCompression(kgo.SnappyCompression())
+	kafka, client := cluster(t, packing, kgo.ProducerBatchMaxBytes(2*size))
+	for range 3 * fewRecords {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: make([]byte, size)}).FirstErr())
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}
+	for to, bound := range map[int64]int{fewRecords: oneFetchBytes, 3 * fewRecords: rangeUnpackedBytes} {
+		whole, packed := 0, 0
+		err := Read(within(t, time.Minute), opts, "raw", Spans{0: {0, 0, to}}, func(batch []*kgo.Record) error {
+			held := 0
+			for _, r := range batch {
+				if IsPacked(r) {
+					packed++
+				} else {
+					whole, held = whole+1, held+len(r.Value)
+				}
+			}
+			require.LessOrEqual(t, held, bound)
+			return nil
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, to, whole+packed)
+		require.Positive(t, packed, "a fetch has more than the bound")
+	}
+}
+
 func TestAnErrorOfTheCallerEndsTheReading(t *testing.T) {
 	kafka, client := cluster(t)
 	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("x")}).FirstErr())

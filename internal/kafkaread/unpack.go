@@ -65,8 +65,11 @@ var errFetchFull = fmt.Errorf("the fetch takes no more batches: %w", kerr.Thrott
 // be read with Load or Map, because a placeholder has neither key nor value. Up to share of them, at least
 // SharedRecords, share a placeholder. A client that polls placeholders of more must poll fewer: see
 // PollsSharing.
-func UnpackSharing(share int) []kgo.Opt {
-	u := &unpacker{share: share}
+func UnpackSharing(share int) []kgo.Opt { return unpackSharing(share, unpackedFetchBytes) }
+
+// unpackSharing is UnpackSharing for a client of which a fetch unpacks to another number of bytes.
+func unpackSharing(share, fetchBytes int) []kgo.Opt {
+	u := &unpacker{share: share, fetchBytes: fetchBytes}
 	return []kgo.Opt{
 		kgo.WithDecompressor(u), kgo.WithHooks(u), kgo.WithPools(unpackBuffers), kgo.MaxConcurrentFetches(1),
 	}
@@ -77,7 +80,8 @@ func PollsSharing(most, share int) int { return max(1, most*SharedRecords/max(Sh
 
 // unpacker is the decompressor of one client.
 type unpacker struct {
-	share int // the most records of a placeholder
+	share      int // the most records of a placeholder
+	fetchBytes int // what a fetch may unpack to
 
 	mu           sync.Mutex
 	left         int       // guarded by mu; bytes that the current fetch may still unpack to
@@ -93,7 +97,7 @@ func (u *unpacker) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ tim
 	if key == fetch {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.left, u.records, u.headers = unpackedFetchBytes, 0, 0
+		u.left, u.records, u.headers = u.fetchBytes, 0, 0
 		u.deferred, u.placeholders = nil, 0
 	}
 }

@@ -232,7 +232,7 @@ func TestAMillionEmptyHeadersAreNotHeld(t *testing.T) {
 }
 
 func TestHeadersOfABatchAreCountedAsTheClientMakesThem(t *testing.T) {
-	u := &unpacker{share: SharedRecords, left: unpackedFetchBytes}
+	u := newFetch()
 	record := []byte{0, 0, 0, 1, 1} // no key, no value
 	record = append(binary.AppendVarint(record, 300_000), make([]byte, 600_000)...)
 	batch := append(binary.AppendVarint(nil, int64(len(record))), record...)
@@ -256,7 +256,9 @@ func emptyRecords(n int) []byte {
 	return s2.EncodeSnappy(nil, bytes.Repeat([]byte{6 << 1, 0, 0, 0, 1, 1, 0}, n))
 }
 
-func newFetch() *unpacker { return &unpacker{share: SharedRecords, left: unpackedFetchBytes} }
+func newFetch() *unpacker {
+	return &unpacker{share: SharedRecords, fetchBytes: unpackedFetchBytes, left: unpackedFetchBytes}
+}
 
 // Small batches count with their buffers: those unpacked whole, and behind them those with placeholders. The
 // first that would be too much ends the fetch, in a way that the client retries. The next fetch takes it.

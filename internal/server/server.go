@@ -183,22 +183,22 @@ func reasonOf(err error) string {
 type swingRecords struct{ topic *kafkaread.Reader }
 
 // SwingPath returns the swing of one record; nil when the record is gone, is another one, or has no swing.
-func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
-	record, err := r.topic.Record(ctx, at, kafkaread.MaxAnswerBytes)
+func (r swingRecords) SwingPath(
+	ctx context.Context, at schemas.Coordinates,
+) (swing *schemas.SwingPath, err error) {
+	err = r.topic.Use(ctx, at, kafkaread.MaxAnswerBytes, func(record schemas.Record) {
+		// guard: serve: the record of a topic that was created anew is another
+		if min(max(record.TimestampMS, 0), schemas.MaxTimestampMS) != at.TimestampMS {
+			return
+		}
+		if path, ok := features.SwingPath(record.Value); ok {
+			swing = &path
+		}
+	})
 	if errors.Is(err, kafkaread.ErrGone) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	// guard: serve: the record of a topic that was created anew is another
-	if min(max(record.TimestampMS, 0), schemas.MaxTimestampMS) != at.TimestampMS {
-		return nil, nil
-	}
-	if path, ok := features.SwingPath(record.Value); ok {
-		return &path, nil
-	}
-	return nil, nil
+	return swing, err
 }
 
 // checkTimeout is how long CheckReady waits for an answer.
