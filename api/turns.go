@@ -17,8 +17,8 @@ import (
 // and before its answer is written to a client that may read slowly. So few turns are enough even where
 // stores are far away, and the next turn is soon free.
 //
-// A request that has read a store keeps its place there until it has its turn again. So few hold rows that are
-// not encoded yet, however much faster a store reads than this process encodes.
+// A request that has read a store keeps its place there until it has its turn again. So few hold rows that
+// are not encoded yet, however much faster a store reads than this process encodes.
 //
 // Shared are the processors, reads of Postgres, large reads of Redis, which this process parses, and a few
 // rare things that take long. Each has a fairQueue with a line for each client. The next place goes to the

@@ -74,6 +74,11 @@ const (
 // or up to share small ones in a row. index is that of the batch in unpacker.deferred. It returns a
 // TooManyRecordsError if the placeholders would take the memory.
 func (p *packed) placeholders(index, share int) (out []byte, err error) {
+	// guard: bytes: batches are unpacked as streams one at a time
+	loading.Lock()
+	defer loading.Unlock()
+	// guard: bytes: no stream of zstd is kept while another is read
+	loading.closeZstd()
 	in, err := openStream(p)
 	if err != nil {
 		return nil, err
@@ -235,12 +240,23 @@ const (
 	keptHeaderBytes = 128 << 10 // of all headers, as schemas.Header.HeldBytes counts them
 )
 
-// loading is the stream of the last record that was loaded. One record is loaded at a time in a process, so
-// that all of them together take the memory of one.
-var loading struct {
+// loading is the stream of the last record that was loaded. In a process one batch at a time is read as a
+// stream, for its placeholders or to load a record. So all clients together take the memory of one.
+var loading lastLoaded
+
+type lastLoaded struct {
 	sync.Mutex
 	stream *stream // guarded by Mutex
 	value  []byte  // guarded by Mutex; memory for the next value
+}
+
+// closeZstd closes the stream if it is of zstd, of which a decoder may take 128 MiB for its window. Who loads
+// the next record opens the stream again. The caller holds the Mutex.
+func (l *lastLoaded) closeZstd() {
+	if l.stream != nil && l.stream.batch.codec == kgo.CodecZstd {
+		l.stream.close()
+		l.stream = nil
+	}
 }
 
 // IsPacked reports whether a record's bytes are still in its packed batch.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -486,6 +487,30 @@ func TestABatchOfVeryManyRecordsIsReadSomeAtATime(t *testing.T) {
 	one, err := r.Record(t.Context(), schemas.Coordinates{Topic: "raw", Offset: 50_000}, 100)
 	require.NoError(t, err)
 	require.EqualValues(t, 50_000, one.Offset)
+}
+
+// guard: bytes: batches are unpacked as streams one at a time
+// guard: bytes: no stream of zstd is kept while another is read
+func TestNoStreamOfZstdIsKeptWhileAnotherBatchIsRead(t *testing.T) {
+	z, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	content := bytes.Repeat([]byte{6 << 1, 0, 0, 0, 1, 1, 0}, 1000)
+	next := packed{src: z.EncodeAll(content, nil), codec: kgo.CodecZstd}
+	for codec, src := range map[kgo.CompressionCodecType][]byte{
+		kgo.CodecZstd: next.src, kgo.CodecSnappy: s2.EncodeSnappy(nil, content),
+	} {
+		kept, err := openStream(&packed{src: src, codec: codec})
+		require.NoError(t, err)
+		loading.Lock()
+		loading.stream = kept
+		loading.Unlock()
+		_, err = next.placeholders(0, SharedRecords)
+		require.NoError(t, err)
+		require.Equal(t, codec == kgo.CodecZstd, loading.stream == nil)
+	}
+	loading.Lock()
+	defer loading.Unlock()
+	loading.stream = nil
 }
 
 // guard: bytes: the buffer of a batch grows to its bound only
