@@ -230,7 +230,7 @@ func describe(api huma.API) error {
 				if kind == mediaPatch {
 					example = map[string]any{"as_of": "2025-04-07T01:40:31.200Z", "lag_ms": 0, "age_ms": 0}
 				}
-				// A named example, because RapiDoc fails at another one with a null in it.
+				// A named example, as the document has had it from the start: tools read it by its name.
 				content.Examples = map[string]*huma.Example{"answer": {Value: example}}
 			}
 			switch status {

@@ -201,14 +201,10 @@ func TestTheDocument(t *testing.T) {
 	require.Len(t, doc.Components.Schemas["Pitch"].Properties, len(schemas.StoredColumns)+2)
 	page := k.ask("/docs")
 	require.Equal(t, "text/html; charset=utf-8", page.Header().Get("Content-Type"))
-	require.Contains(t, page.Body.String(), `spec-url="/openapi.json"`)
 	require.Contains(t, page.Header().Get("Content-Security-Policy"), "script-src 'self'; ")
 	for _, elsewhere := range []string{"http://", "https://", "@import"} {
 		require.NotContains(t, page.Body.String(), elsewhere)
 	}
-	script := k.ask("/docs/rapidoc-min.js")
-	require.Equal(t, "text/javascript; charset=utf-8", script.Header().Get("Content-Type"))
-	require.Contains(t, script.Body.String(), "RapiDoc 9.3.8")
 }
 
 // A game may have any name, also one that ends as a stream does. Its answers have their turn, time and ETag.

@@ -1,12 +1,8 @@
 package api
 
 import (
-	"compress/gzip"
-	"embed"
-	"io"
 	"net/http"
 	"reflect"
-	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -94,7 +90,7 @@ func routes(a *API) (http.Handler, error) {
 	if err := describe(doc); err != nil {
 		return nil, err
 	}
-	registerDocs(mux)
+	registerDocs(mux, a.document)
 	registerSchemas(mux)
 	if a.cfg.Pages != nil {
 		mux.Handle("GET /{$}", a.cfg.Pages)
@@ -114,48 +110,4 @@ func routes(a *API) (http.Handler, error) {
 
 func schemaOf[T any](api huma.API) *huma.Schema {
 	return api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
-}
-
-//go:embed docs
-var docs embed.FS
-
-// rapidoc returns the script of the page. It is packed in the binary, because it is a fiftieth of it
-// otherwise.
-var rapidoc = sync.OnceValue(func() []byte {
-	packed, err := docs.Open("docs/rapidoc-min.js.gz")
-	if err != nil {
-		panic(err) // files of this build
-	}
-	unpacked, err := gzip.NewReader(packed)
-	if err != nil {
-		panic(err)
-	}
-	script, err := io.ReadAll(unpacked)
-	if err != nil {
-		panic(err)
-	}
-	return script
-})
-
-// registerDocs serves the page that shows the document: RapiDoc 9.3.8 of npm, as it was published, and labels
-// that it lacks. The page loads nothing from elsewhere.
-func registerDocs(mux *http.ServeMux) {
-	page, err := docs.ReadFile("docs/index.html")
-	if err != nil {
-		panic(err) // files of this build
-	}
-	labels, err := docs.ReadFile("docs/labels.js")
-	if err != nil {
-		panic(err)
-	}
-	serve := func(path, contentType string, body func() []byte) {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+
-				"style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'")
-			serveBytes(contentType, body())(w, r)
-		})
-	}
-	serve("/docs", "text/html; charset=utf-8", func() []byte { return page })
-	serve("/docs/rapidoc-min.js", "text/javascript; charset=utf-8", rapidoc)
-	serve("/docs/labels.js", "text/javascript; charset=utf-8", func() []byte { return labels })
 }

@@ -337,16 +337,56 @@ try {
     return `${rules} rules passed`;
   });
 
-  await step("the page of the API's document, and what axe says of it", async () => {
-    const p = await newPage();
+  await step("the page of the API's document tries requests, searches, and what axe says of it", async () => {
+    let rules = 0;
+    const p = await newPage(), part = id => p.locator(`[id="${id}"]`);
     await p.goto(`${base}/docs#get-/v1/games`);
-    await p.getByRole("button", { name: "TRY" }).click(); // as it is: no field must be filled
-    await p.getByText("Response Status: OK:200").waitFor();
-    await p.evaluate(axe);
-    const { passes, violations } = await p.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-    must(!violations.length, violations.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`));
+    const games = part("get-/v1/games"), body = games.locator(".body");
+    await games.getByRole("button", { name: "Try" }).click(); // as it is: no field must be filled
+    await games.locator(".status", { hasText: /^200 / }).waitFor();
+    await body.waitFor();
+    must(JSON.parse(await body.innerText()).games.length > 1, "it shows no games");
+    await games.getByLabel("limit").fill("1");
+    await p.getByLabel("Token").fill("it's secret");
+    await games.getByRole("button", { name: "Try" }).click();
+    await p.waitForFunction(() => JSON.parse(document.querySelector('[id="get-/v1/games"] .body').textContent || "{}").games?.length === 1);
+    must(await games.locator(".curl").innerText() === `curl '${base}/v1/games?limit=1' -H 'Accept: application/json' -H "Authorization: Bearer $TOKEN"`, await games.locator(".curl").innerText());
+    await p.route("**/v1/games?limit=1", r => r.fulfill({ contentType: "application/json", body: '{"id":-9223372036854775807,"of":[],"words":["a:{ ,\\"",null]}' }));
+    await games.getByRole("button", { name: "Try" }).click();
+    await p.waitForFunction(words => document.querySelector('[id="get-/v1/games"] .body').textContent === words, '{\n  "id": -9223372036854775807,\n  "of": [],\n  "words": [\n    "a:{ ,\\"",\n    null\n  ]\n}');
+    await games.getByLabel("limit").fill("none");
+    await games.getByRole("button", { name: "Try" }).click();
+    await games.locator(".status.failed", { hasText: "422" }).waitFor();
+
+    await p.goto(`${base}/docs#get-/v1/stream/events`);
+    const events = part("get-/v1/stream/events");
+    await events.getByRole("button", { name: "Try" }).click();
+    await events.locator(".body", { hasText: "event: state" }).waitFor();
+    await events.getByRole("button", { name: "Stop" }).click();
+    await events.locator(".status", { hasText: "stopped" }).waitFor();
+    await events.getByRole("link", { name: "Stream", exact: true }).click();
+    await part("schema-Stream").getByText("records_per_s").waitFor();
+
+    await p.getByLabel("Search").fill("min_swings");
+    const found = await p.locator("nav li:visible").allInnerTexts();
+    must(found.join() === "/v1/leaders" && await p.locator("main .operation:visible").count() === 1, `the search finds ${found}`);
+    await p.getByLabel("Search").fill("umpire quidditch");
+    await p.getByText("Nothing here has this in it.").waitFor();
+    await p.getByLabel("Search").fill("");
+    for (const id of ["get-/v1/games", "get-/v1/changes", "error-429", "schema-Pitch"]) await part(id).evaluate(e => { e.open = true; });
+    for (const [scheme, width] of [["light", 1440], ["dark", 1440], ["light", 390]]) {
+      await p.emulateMedia({ colorScheme: scheme });
+      await p.setViewportSize({ width, height: 900 });
+      await p.screenshot({ path: `${pictures}/docs-${scheme}-${width}.png` });
+      const wide = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      must(wide <= 0, `it is ${wide} pixels too wide at ${width}`);
+      await p.evaluate(axe);
+      const { passes, violations } = await p.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+      must(!violations.length, violations.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`));
+      rules += passes.length;
+    }
     await p.context().close();
-    return `${passes.length} rules passed`;
+    return `${rules} rules passed`;
   });
 
   await step("without motion nothing moves", async () => {
