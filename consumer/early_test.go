@@ -143,12 +143,14 @@ func TestAnUnavailableStoreClosesTheTransactionOfACommit(t *testing.T) {
 			return nil
 		})
 		cl.produce(newScorer(37).records(30)...)
+		ends := cl.ends()
 		w := cl.start()
+		cl.waitFor("rows are sent", func() bool { return !cl.closed() })
 		for range 12 {
-			cl.waitFor("rows are sent", func() bool { return !cl.closed() })
-			opened := time.Now()
-			cl.waitFor("nothing is open", cl.closed)
-			require.LessOrEqual(t, time.Since(opened), 2*earlyLimit+time.Second)
+			before := time.Now()
+			cl.waitFor("the transaction ends", func() bool { return len(ends) > 0 })
+			<-ends
+			require.LessOrEqual(t, time.Since(before), 2*earlyLimit+time.Second)
 		}
 		away.Store(false)
 		cl.waitCommitted()

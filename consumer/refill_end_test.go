@@ -27,6 +27,18 @@ func (cl *cluster) refuseAborts(while func() bool) {
 	})
 }
 
+// ends returns a channel that gets a value when the brokers are asked to end a transaction. Who waits for an
+// open and then for a closed one would miss that it was closed, because the next may begin at the same time.
+func (cl *cluster) ends() <-chan bool {
+	ends := make(chan bool, 1000)
+	cl.kafka.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		ends <- true
+		return nil, nil, false
+	})
+	return ends
+}
+
 // The store compares the rows of a refill too slowly, and the abort fails. Readers of the rows do not wait
 // for the time-out of the transaction, and the processor stays in the group.
 // guard: a refill whose abort fails leaves nothing open
@@ -43,10 +55,18 @@ func TestARefillWhoseAbortFailsLeavesNothingOpen(t *testing.T) {
 		})
 		var refused atomic.Int32
 		cl.refuseAborts(func() bool { return refused.Add(1) == 1 })
-		cl.waitFor("rows are sent", func() bool { return !cl.closed() })
-		opened := time.Now()
-		cl.waitFor("nothing is open", cl.closed)
-		require.Less(t, time.Since(opened), earlyLimit+2*time.Second, "not by the time-out of the transaction")
+		fenced := make(chan bool, 1000) // which ends an open transaction of the producer
+		cl.kafka.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+			cl.kafka.KeepControl()
+			if refused.Load() > 0 {
+				fenced <- true
+			}
+			return nil, nil, false
+		})
+		cl.waitFor("the abort is refused", func() bool { return refused.Load() > 0 })
+		before := time.Now()
+		cl.waitFor("the transaction ends", func() bool { return len(fenced) > 0 })
+		require.Less(t, time.Since(before), 2*time.Second, "not by the time-out of the transaction")
 		isBack.Store(true)
 		cl.waitFilled()
 		require.Equal(t, 1, w.seen.count("assigned"), "the processor stayed in the group")
