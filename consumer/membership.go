@@ -105,8 +105,10 @@ func (p *partitions) forgetUnassigned() {
 // revoke forgets partitions that another processor gets.
 func (p *partitions) revoke(gone []int32) {
 	p.cfg.Log.Info("partitions revoked", "topic", p.cfg.Topic, "partitions", gone)
-	p.trace.revoked(gone)
-	p.forget(gone)
+	p.mu.Lock()
+	p.trace.revoked(gone) // with mu held, as polls are recorded
+	p.forgetLocked(gone)
+	p.mu.Unlock()
 	p.updatePauses()
 }
 

@@ -197,3 +197,16 @@ func TestAFaultOfADeadLetterOutlivesThatOfRows(t *testing.T) {
 	f.record(cfg, nil, 1, 0)
 	require.NoError(t, f.err)
 }
+
+// An abort while the client loses its partitions makes it read them again for a moment.
+// guard: records of a partition that was revoked are no poll of the session
+func TestRecordsOfARevokedPartitionAreNoPoll(t *testing.T) {
+	p := &partitions{byID: map[int32]*partition{1: {}, 2: {}}}
+	noted := 0
+	note := func() { noted++ }
+	require.NoError(t, p.notePoll([]reach{{partition: 1}, {partition: 2}}, note))
+	delete(p.byID, 2)
+	require.ErrorIs(t, p.notePoll([]reach{{partition: 1}, {partition: 2}}, note), errRevoked)
+	require.NoError(t, p.notePoll([]reach{{partition: 1}}, note))
+	require.Equal(t, 2, noted)
+}

@@ -95,12 +95,33 @@ func (p *partitions) assign(ids []int32, found []*partition) {
 func (p *partitions) forget(gone []int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.forgetLocked(gone)
+}
+
+// forgetLocked is forget for a caller that holds mu.
+func (p *partitions) forgetLocked(gone []int32) {
 	for id := range p.byID {
 		if gone == nil || slices.Contains(gone, id) {
 			delete(p.byID, id)
 			p.cfg.Observer.Lag(p.cfg.Topic, id, -1)
 		}
 	}
+}
+
+// notePoll calls note with mu held if all partitions of a poll are owned, else it returns errRevoked. The
+// client may return records of others: an abort while it loses its partitions makes it read them again, until
+// it has forgotten them.
+func (p *partitions) notePoll(reached []reach, note func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range reached {
+		// guard: records of a partition that was revoked are no poll of the session
+		if p.byID[r.partition] == nil {
+			return errRevoked
+		}
+	}
+	note()
+	return nil
 }
 
 // nextRefill returns the first partition that must be refilled, and has it alone read. Without one, all are

@@ -159,7 +159,10 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	if read.records, err = decode(p.work, p.cfg, records, keepsBytes); err != nil {
 		return nil, err
 	}
-	s.trace.poll(read.reached, read.records)
+	err = s.partitions.notePoll(read.reached, func() { s.trace.poll(read.reached, read.records) })
+	if err != nil {
+		return nil, err
+	}
 	if !keepsBytes {
 		recycleBytes(read.records, records)
 	}

@@ -102,7 +102,10 @@ func (r *refiller) apply(work context.Context, at partition, fetches kgo.Fetches
 	if err != nil {
 		return summary, err
 	}
-	s.trace.poll([]reach{reached}, decoded)
+	polled := []reach{reached}
+	if err := s.partitions.notePoll(polled, func() { s.trace.poll(polled, decoded) }); err != nil {
+		return summary, err
+	}
 	recycleBytes(decoded, records)
 	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false) // an error sets it again, in drop
