@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -238,7 +239,7 @@ func (cl *cluster) start(change ...func(*Config)) *worker {
 		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observer: w.seen,
 		Client: []kgo.Opt{
 			kgo.SeedBrokers(cl.kafka.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(),
-			kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second),
+			kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second), kgo.ClientID(fmt.Sprint(len(cl.workers))),
 		},
 	}
 	w.hang.Store(cl.startsHung)
@@ -276,6 +277,39 @@ func (w *worker) halt() {
 	w.stop()
 	<-w.done
 	require.NoError(w.cl.t, w.err)
+}
+
+// dropDead has the group drop the members that are dead or have ended. Brokers do so after the session
+// timeout. The fake one forgets those that died between their join and their sync, if the leader has synced.
+func (cl *cluster) dropDead() {
+	groups, err := kadm.NewClient(cl.client).DescribeGroups(cl.t.Context(), group)
+	if err != nil {
+		return // the group is not there
+	}
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = group
+	for _, m := range groups[group].Members {
+		i, err := strconv.Atoi(m.ClientID)
+		if err != nil || !cl.workers[i].isGone() {
+			continue
+		}
+		gone := kmsg.NewLeaveGroupRequestMember()
+		gone.MemberID, gone.InstanceID = m.MemberID, m.InstanceID
+		leave.Members = append(leave.Members, gone)
+	}
+	if len(leave.Members) > 0 {
+		_, _ = leave.RequestWith(cl.t.Context(), cl.client)
+	}
+}
+
+// isGone reports that the worker is dead or has ended.
+func (w *worker) isGone() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return w.dead.Load()
+	}
 }
 
 // workerStore is the store of one worker, which may hang or die.

@@ -86,6 +86,8 @@ func play(t *testing.T, seed uint64) {
 		w.hang.Store(false)
 	}
 	s.start(small)
+	late := time.AfterFunc(3*sessionTimeout, s.dropDead)
+	defer late.Stop()
 	s.waitCommitted()
 	for id := range int32(partitionCount) { // makes the owner notice that the store came back empty
 		r := s.scorer.records(1)
