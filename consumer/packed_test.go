@@ -62,6 +62,18 @@ func TestABatchOfVeryManyRecordsStopsNoPartition(t *testing.T) {
 	})
 }
 
+// guard: polls stay small while a batch of very many records takes long
+func TestABatchOfVeryManyRecordsThatTakesLongIsReadOn(t *testing.T) {
+	now := time.Unix(0, 0)
+	cfg := &Config{Now: func() time.Time { return now }, share: &atomic.Int64{}}
+	s := &session{cfg: cfg, packedAt: now, polledPacked: true}
+	cfg.share.Store(2 * kafkaread.SharedRecords)
+	now = now.Add(2 * packedQuiet)
+	require.NoError(t, s.packedRead(), "so long took what was polled")
+	now = now.Add(packedQuiet)
+	require.ErrorIs(t, s.packedRead(), errPackedRead)
+}
+
 // producePacked sends records as one batch of partition 1. It is too large to be unpacked whole, because of
 // the many deletes of one pitch behind them. One other record comes before.
 func (cl *cluster) producePacked(records ...schemas.Record) {

@@ -29,7 +29,7 @@ func (s *session) poll(ctx context.Context) (fetches kgo.Fetches) {
 	}
 	fetches.EachPartition(s.partitions.polled)
 	if share > kafkaread.SharedRecords && slices.ContainsFunc(fetches.Records(), kafkaread.IsPacked) {
-		s.packedAt = s.cfg.Now()
+		s.polledPacked = true
 	}
 	for _, e := range fetches.Errors() {
 		if loss := new(kgo.ErrDataLoss); errors.As(e.Err, &loss) {
@@ -57,8 +57,13 @@ var errPackedRead = errors.New("the batch of very many records is read: polling 
 
 // packedRead returns errPackedRead when the client can be replaced by an ordinary one.
 func (s *session) packedRead() error {
+	now := s.cfg.Now()
+	// guard: polls stay small while a batch of very many records takes long
+	if s.polledPacked { // processing it may have taken longer than packedQuiet
+		s.packedAt, s.polledPacked = now, false
+	}
 	// guard: polls become large again behind a batch of very many records | s.cfg.share.Load() <= kafkaread.SharedRecords -> true
-	if s.cfg.share.Load() <= kafkaread.SharedRecords || s.cfg.Now().Sub(s.packedAt) < packedQuiet {
+	if s.cfg.share.Load() <= kafkaread.SharedRecords || now.Sub(s.packedAt) < packedQuiet {
 		return nil
 	}
 	s.cfg.share.Store(kafkaread.SharedRecords)

@@ -73,9 +73,10 @@ type session struct {
 
 	aborts abortedCommits // since the last commit
 
-	// packedAt is when a client for packed batches of very many records last polled from one, or when the
-	// session began. packedRead replaces such a client.
-	packedAt time.Time
+	// packedAt is when records of a packed batch of very many records were last processed, or when the session
+	// began. polledPacked reports that some were polled since. packedRead replaces the client for such batches.
+	packedAt     time.Time
+	polledPacked bool
 
 	// lost has the logs that polls found cut back. After one, the session ends whatever becomes of the batch
 	// in hand: the client reads on from where the log was cut, and an abort makes it forget that.
