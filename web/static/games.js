@@ -136,7 +136,7 @@ function link(cell, g) {
 function badge(cell, live, isOld) {
   const b = cell.firstChild ?? cell.appendChild(h("span"));
   attr(b, "class", live && !isOld ? "badge live" : "badge");
-  text(b, isOld ? "not known" : live ? "live" : "over");
+  text(b, isOld ? "not known" : live ? "live" : "not live");
 }
 
 function watch(seen, g) {
