@@ -3,8 +3,13 @@
 const base = new URL(".", location.href); // of the API, also behind a proxy that adds a prefix
 const operations = [...document.querySelectorAll("details")];
 
+/** partOf returns the part of the page that the hash of an address names, or null. Addresses come from anywhere: "#%" is no text. */
+function partOf(hash) {
+  try { return document.getElementById(decodeURIComponent(hash.slice(1))); } catch { return null; }
+}
+
 function openNamed() {
-  const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const part = partOf(location.hash);
   if (part?.localName !== "details") return;
   part.hidden = part.closest("section").hidden = false; // although the search did not find it
   part.open = true;
@@ -32,7 +37,7 @@ search.addEventListener("input", () => {
     part.hidden = !words.every(word => part.words.includes(word));
   }
   for (const section of document.querySelectorAll("section")) section.hidden = !section.querySelector("details:not([hidden])");
-  for (const link of document.querySelectorAll("nav li a")) link.parentNode.hidden = document.getElementById(decodeURIComponent(link.hash.slice(1))).hidden;
+  for (const link of document.querySelectorAll("nav li a")) link.parentNode.hidden = partOf(link.hash).hidden;
   for (const group of document.querySelectorAll("nav div")) group.hidden = !group.querySelector("li:not([hidden])");
   document.getElementById("none").hidden = operations.some(part => !part.hidden);
 });
@@ -103,11 +108,12 @@ async function attempt(form) {
   try {
     const answer = await fetch(request.url, { headers: request.headers, signal: link.signal, cache: "no-store" });
     const kind = answer.headers.get("Content-Type") ?? "", grows = answer.ok && isStream(kind);
-    first = `${answer.status} ${answer.statusText}, ${Math.round(performance.now() - began)} ms`;
-    status.classList.toggle("failed", !answer.ok);
+    first = `${`${answer.status} ${answer.statusText}`.trim()}, ${Math.round(performance.now() - began)} ms`;
+    status.classList.toggle("failed", answer.status >= 400);
     status.textContent = grows ? `${first}, receiving` : first;
     let text = "";
-    for (const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();;) {
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader(); // a 304 has no body
+    while (reader) {
       const { value, done } = await reader.read();
       if (done) break;
       text += value;

@@ -357,6 +357,14 @@ try {
     await games.getByLabel("limit").fill("none");
     await games.getByRole("button", { name: "Try" }).click();
     await games.locator(".status.failed", { hasText: "422" }).waitFor();
+    await p.route("**/v1/games?limit=2", r => r.fulfill({ status: 304 }));
+    await games.getByLabel("limit").fill("2");
+    await games.getByRole("button", { name: "Try" }).click();
+    await games.locator(".status:not(.failed)", { hasText: /^304/ }).waitFor();
+    await p.evaluate(() => { location.hash = "#100%"; });
+    await p.reload();
+    await p.getByLabel("Search").fill("umpire quidditch"); // the script runs, although the address is no text
+    await p.getByText("Nothing here has this in it.").waitFor();
 
     await p.goto(`${base}/docs#get-/v1/stream/events`);
     const events = part("get-/v1/stream/events");
