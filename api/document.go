@@ -127,8 +127,8 @@ var sharedErrors = []int{
 }
 
 // readErrors are those of an operation that reads. A stream has sharedErrors instead: of a player that is not
-// known it sends the event absent.
-var readErrors = append([]int{http.StatusNotFound}, sharedErrors...)
+// known it sends the event absent. The slice is clipped, because huma appends to that of each operation.
+var readErrors = slices.Clip(append([]int{http.StatusNotFound}, sharedErrors...))
 
 // errorsOf returns the errors that an operation of register may answer with. It adds 410 for the lists that
 // call cursorGone: their cursors name a place in the list, which a later list may not have.
