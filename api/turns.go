@@ -110,7 +110,7 @@ func (t *turns) begin(ctx context.Context, client requester, bytes int) (*turn, 
 }
 
 // leave gives the turn back until back is called as often as leave. No lock may be held at back, because
-// others would wait for it behind the line of this client.
+// others would wait for it behind the line of this client. A place in a queue may be: see read.
 func (t *turn) leave() {
 	if t == nil {
 		return

@@ -268,7 +268,8 @@ func IsPacked(r *kgo.Record) bool {
 // Load calls use with a record as the core reads it; with several, if they share a placeholder. The bytes of
 // a packed record are valid only until use returns, and a value of more than limit bytes is cut to its
 // beginning (schemas.Record.Cut); 0 reads no value. So is a key or header of more than KeptBytes. Records
-// should be loaded in their order, because their batch is a stream. use must not call Load.
+// should be loaded in their order, because their batch is a stream. use must not call Load, nor wait for what
+// a client fetches: while it runs, no client of the process can unpack a large batch.
 func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
 	return LoadWithin(r, Limits{Value: limit, Field: KeptBytes}, use)
 }
