@@ -2,11 +2,16 @@ package pgsink
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
@@ -211,4 +216,33 @@ func TestLoadedPlayersTouchTheGamesThatLackedThem(t *testing.T) {
 	touched, err = pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.Empty(t, touched)
+}
+
+// The query of QUALITY.md for the twins of a day finds the pitches whose ids were computed, and no others.
+func TestTheQueryForTwinsFindsTheComputedOnes(t *testing.T) {
+	s := open(t)
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "QUALITY.md"))
+	require.NoError(t, err)
+	_, query, found := strings.Cut(string(page), "> twins.txt <<'END'\n")
+	require.True(t, found)
+	query, _, found = strings.Cut(query, "\nEND\n")
+	require.True(t, found)
+	pitch := func(n, version byte, speed float64, result string) schemas.Change {
+		c := pitchOf(n, "716404", "2025-04-01", 0, int64(n))
+		c.PitchID[6] = version << 4
+		c.Row.PitchID = c.PitchID
+		c.Row.PitchSpeedMPH, c.Row.PitchResult = schemas.Some(speed), schemas.Text(result)
+		c.Row.Inning = schemas.Some[int16](3)
+		return c
+	}
+	wrong := pitch(2, 5, 95.5, schemas.ResultHitIntoPlay)
+	applyAll(t, s, pitch(1, 4, 95.5, schemas.ResultHitIntoPlay), wrong,
+		pitch(3, 5, 91, schemas.ResultHitIntoPlay), // alone
+		pitch(4, 5, 95.5, schemas.ResultPickoff),   // of another result
+	)
+	rows, err := raw(t, s).Query(t.Context(), query)
+	require.NoError(t, err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, []string{wrong.PitchID.String()}, ids)
 }
