@@ -279,18 +279,25 @@ func (w *worker) halt() {
 	require.NoError(w.cl.t, w.err)
 }
 
-// dropDead has the group drop the members that are dead or have ended. Brokers do so after the session
-// timeout. The fake one forgets those that died between their join and their sync, if the leader has synced.
-func (cl *cluster) dropDead() {
+// freeGroup frees the group where the fake Kafka would keep it for ever, and returns its state. before is the
+// state some time ago. A stable group drops members that are dead or have ended: the fake one forgets those
+// that died between their join and their sync, if the leader has synced. A group that is still rebalancing
+// drops everybody: the fake one counts a member twice that was dropped during its sync, and then waits for
+// more members than there are.
+func (cl *cluster) freeGroup(before string) (state string) {
 	groups, err := kadm.NewClient(cl.client).DescribeGroups(cl.t.Context(), group)
 	if err != nil {
-		return // the group is not there
+		return ""
 	}
+	const stable, rebalancing = "Stable", "PreparingRebalance"
+	state = groups[group].State
+	isStuck := state == rebalancing && before == rebalancing
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = group
 	for _, m := range groups[group].Members {
 		i, err := strconv.Atoi(m.ClientID)
-		if err != nil || !cl.workers[i].isGone() {
+		isGone := err == nil && cl.workers[i].isGone()
+		if !isStuck && (state != stable || !isGone) {
 			continue
 		}
 		gone := kmsg.NewLeaveGroupRequestMember()
@@ -300,6 +307,7 @@ func (cl *cluster) dropDead() {
 	if len(leave.Members) > 0 {
 		_, _ = leave.RequestWith(cl.t.Context(), cl.client)
 	}
+	return state
 }
 
 // isGone reports that the worker is dead or has ended.

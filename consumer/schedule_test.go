@@ -3,6 +3,7 @@
 package consumer
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -86,8 +87,14 @@ func play(t *testing.T, seed uint64) {
 		w.hang.Store(false)
 	}
 	s.start(small)
-	late := time.AfterFunc(3*sessionTimeout, s.dropDead)
-	defer late.Stop()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		state := ""
+		for range ticks(ctx, 2*sessionTimeout) {
+			state = s.freeGroup(state)
+		}
+	}()
 	s.waitCommitted()
 	for id := range int32(partitionCount) { // makes the owner notice that the store came back empty
 		r := s.scorer.records(1)
