@@ -41,7 +41,7 @@ type serveCmd struct {
 	ClientStreams  int             `name:"client-streams" default:"8000" placeholder:"N" group:"API" help:"Streams of one client at a time. Default: 8000."`
 	TrustedProxies []string        `name:"trusted-proxies" placeholder:"CIDR" group:"API" help:"Networks of proxies whose X-Forwarded-For names the client, as 10.0.0.0/8. None by default: then a proxy is one client."`
 	AnswerCache    config.Bytes    `name:"answer-cache" default:"64MiB" placeholder:"SIZE" group:"API" help:"Memory for earlier answers, which are given while neither Redis nor Postgres can be read. Default: 64MiB."`
-	MemoryLimit    config.Bytes    `name:"memory-limit" default:"384MiB" placeholder:"SIZE" group:"API" help:"The collector works harder the nearer memory comes to this (as GOMEMLIMIT, which wins when it is set): leave about a quarter of the container's limit above it. Default: 384MiB."`
+	MemoryLimit    config.Bytes    `name:"memory-limit" default:"320MiB" placeholder:"SIZE" group:"API" help:"The collector works harder the nearer memory comes to this (as GOMEMLIMIT, which wins when it is set): leave about a third of the container's limit above it. Default: 320MiB."`
 	DrainWait      config.Duration `name:"drain-wait" default:"0s" placeholder:"TIME" group:"API" help:"How long it still takes requests after SIGTERM, while /readyz says 503, so that load balancers notice. Default: 0s."`
 }
 
@@ -127,7 +127,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 	if err != nil {
 		return err
 	}
-	config.Memory{MemoryLimit: c.MemoryLimit}.Apply()
+	config.Memory{MemoryLimit: c.MemoryLimit}.ApplyAtMost()
 	settings := loader.Settings(parsed)
 	logStart(log, loader, parsed)
 	o, err := c.options(log)

@@ -344,12 +344,29 @@ func openPacked(src []byte, codec kgo.CompressionCodecType) (io.Reader, error) {
 	case kgo.CodecLz4:
 		return lz4.NewReader(in), nil
 	case kgo.CodecZstd:
-		d, err := zstd.NewReader(in, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
-			zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
+		d := streamZstd.Get().(*zstd.Decoder)
+		return pooledZstd{d}, d.Reset(in)
 	}
 	return nil, fmt.Errorf("unknown codec %d", codec)
+}
+
+// streamZstd keeps the decoder of the last stream, because its window may have 128 MiB. Each new one would be
+// garbage beside it.
+var streamZstd = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		panic(err) // the options are right
+	}
+	return d
+}}
+
+// pooledZstd is a stream of zstd whose decoder is used again after Close.
+type pooledZstd struct{ *zstd.Decoder }
+
+// Close implements io.Closer.
+func (p pooledZstd) Close() error {
+	err := p.Reset(nil)
+	streamZstd.Put(p.Decoder)
+	return err
 }
