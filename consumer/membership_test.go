@@ -201,12 +201,18 @@ func TestAFaultOfADeadLetterOutlivesThatOfRows(t *testing.T) {
 // An abort while the client loses its partitions makes it read them again for a moment.
 // guard: records of a partition that was revoked are no poll of the session
 func TestRecordsOfARevokedPartitionAreNoPoll(t *testing.T) {
-	p := &partitions{byID: map[int32]*partition{1: {}, 2: {}}}
+	p := &partitions{byID: map[int32]*partition{1: {}, 2: {uncommitted: true}}}
 	noted := 0
 	note := func() { noted++ }
-	require.NoError(t, p.notePoll([]reach{{partition: 1}, {partition: 2}}, note))
+	one, two := reach{partition: 1}, reach{partition: 2}
+	uncommitted, err := p.notePoll([]reach{one, two}, note)
+	require.NoError(t, err)
+	require.Equal(t, []reach{two}, uncommitted)
 	delete(p.byID, 2)
-	require.ErrorIs(t, p.notePoll([]reach{{partition: 1}, {partition: 2}}, note), errRevoked)
-	require.NoError(t, p.notePoll([]reach{{partition: 1}}, note))
+	_, err = p.notePoll([]reach{one, two}, note)
+	require.ErrorIs(t, err, errRevoked)
+	uncommitted, err = p.notePoll([]reach{one}, note)
+	require.NoError(t, err)
+	require.Empty(t, uncommitted)
 	require.Equal(t, 2, noted)
 }

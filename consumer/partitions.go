@@ -110,18 +110,22 @@ func (p *partitions) forgetLocked(gone []int32) {
 
 // notePoll calls note with mu held if all partitions of a poll are owned, else it returns errRevoked. The
 // client may return records of others: an abort while it loses its partitions makes it read them again, until
-// it has forgotten them.
-func (p *partitions) notePoll(reached []reach, note func()) error {
+// it has forgotten them. uncommitted are the partitions that commitStart must commit.
+func (p *partitions) notePoll(reached []reach, note func()) (uncommitted []reach, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range reached {
+		at := p.byID[r.partition]
 		// guard: records of a partition that was revoked are no poll of the session
-		if p.byID[r.partition] == nil {
-			return errRevoked
+		if at == nil {
+			return nil, errRevoked
+		}
+		if at.uncommitted {
+			uncommitted = append(uncommitted, r)
 		}
 	}
 	note()
-	return nil
+	return uncommitted, nil
 }
 
 // nextRefill returns the first partition that must be refilled, and has it alone read. Without one, all are

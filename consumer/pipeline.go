@@ -159,7 +159,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	if read.records, err = decode(p.work, p.cfg, records, keepsBytes); err != nil {
 		return nil, err
 	}
-	err = s.partitions.notePoll(read.reached, func() { s.trace.poll(read.reached, read.records) })
+	uncommitted, err := s.partitions.notePoll(read.reached, func() { s.trace.poll(read.reached, read.records) })
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,10 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		recycleBytes(read.records, records)
 	}
 	p.batch.countRead(read.records)
-	return read, s.starter.commitStart(p.work, read.reached)
+	if len(uncommitted) > 0 {
+		err = s.starter.commitStart(p.work, uncommitted)
+	}
+	return read, err
 }
 
 func reachOf(f *kgo.FetchTopicPartition) reach {

@@ -103,7 +103,7 @@ func (r *refiller) apply(work context.Context, at partition, fetches kgo.Fetches
 		return summary, err
 	}
 	polled := []reach{reached}
-	if err := s.partitions.notePoll(polled, func() { s.trace.poll(polled, decoded) }); err != nil {
+	if _, err := s.partitions.notePoll(polled, func() { s.trace.poll(polled, decoded) }); err != nil {
 		return summary, err
 	}
 	recycleBytes(decoded, records)
