@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,4 +244,18 @@ func TestDoctorNamesADatabaseWithoutFsync(t *testing.T) {
 	require.Equal(t, []string{"postgres.fsync"}, names)
 	require.Equal(t, doctor.Error, r.Findings[0].Severity)
 	require.Equal(t, 1, status)
+}
+
+// A processor makes the same checks beside the stream, and logs an error once.
+func TestRunLogsASettingThatCanCostDataOnce(t *testing.T) {
+	s := stack.New(t) // its Postgres has no fsync
+	p := s.Start()
+	const line = `"check":"postgres.fsync"`
+	s.WaitFor("the check is logged", func() bool { return strings.Contains(p.Log(), line) })
+	s.Produce(&kgo.Record{Value: []byte("{}")})
+	s.WaitCaughtUp()
+	p.Halt()
+	log := p.Log()
+	require.Equal(t, 1, strings.Count(log, line), log)
+	require.Equal(t, 1, strings.Count(log, `"check":`), "nothing else is wrong\n%s", log)
 }

@@ -237,6 +237,7 @@ type Process struct {
 
 	stack *Stack
 	cmd   *exec.Cmd
+	log   string     // its file
 	done  chan error // closed after the process has ended; before, it carries the error of Wait once
 }
 
@@ -262,7 +263,7 @@ func (s *Stack) StartBinary(binary string, args ...string) *Process {
 	require.NoError(s.T, err)
 	cmd.Stderr = log
 	require.NoError(s.T, cmd.Start())
-	p := &Process{Pid: cmd.Process.Pid, stack: s, cmd: cmd, done: make(chan error, 1)}
+	p := &Process{Pid: cmd.Process.Pid, stack: s, cmd: cmd, log: log.Name(), done: make(chan error, 1)}
 	go func() {
 		p.done <- cmd.Wait()
 		_ = log.Close()
@@ -272,11 +273,20 @@ func (s *Stack) StartBinary(binary string, args ...string) *Process {
 		_ = cmd.Process.Kill()
 		<-p.done //nolint:errcheck // only that it has ended counts
 		if s.T.Failed() {
-			b, _ := os.ReadFile(log.Name())
-			s.T.Logf("end of the log of process %d:\n%s", p.Pid, b[max(0, len(b)-4000):])
+			all := p.Log()
+			s.T.Logf("end of the log of process %d:\n%s", p.Pid, all[max(0, len(all)-4000):])
 		}
 	})
 	return p
+}
+
+// Log returns what the process has logged so far.
+func (p *Process) Log() string {
+	all, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(all)
 }
 
 // Halt sends SIGTERM and waits for the end of the process, which must come within ten seconds.
