@@ -167,7 +167,7 @@ func TestCompressionIsDetectedFromContent(t *testing.T) {
 	want := []string{`{"a":1}`, `{"a":2}`}
 	skippable := "\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
 	for name, content := range map[string]string{
-		"gzip": gzipped(text), "zstd": zstded(text), "a zstd frame to skip": skippable + zstded(text),
+		"gzip": gzipped(text), "zstd": zstded(text), "gzip in gzip": gzipped(gzipped(text)), "zstd in gzip": gzipped(zstded(text)), "a zstd frame to skip": skippable + zstded(text),
 		"two gzip members": gzipped(text[:8]) + gzipped(text[8:]), "two zstd frames": zstded(text[:8]) + zstded(text[8:]),
 	} {
 		g := readText(t, content)
