@@ -130,6 +130,24 @@ func TestNoSettingOfTheDatabaseChangesAnAnswer(t *testing.T) {
 			games, err := r.Games(t.Context(), schemas.GameQuery{Limit: 1})
 			require.NoError(t, err)
 			require.Equal(t, schemas.Text("2025-04-07"), games[0].GameDate)
+
+			export, err := pgadmin.OpenExport(t.Context(), *s.cfg)
+			require.NoError(t, err)
+			defer export.Close()
+			days, err := export.Days(t.Context(), "", "")
+			require.NoError(t, err)
+			exported := 0
+			require.NoError(t, export.Rows(t.Context(), days, func(r *schemas.StoredRow) error {
+				exported++
+				require.Equal(t, schemas.Text("2025-04-07"), r.GameDate)
+				return nil
+			}))
+			require.Equal(t, len(all), exported)
+			computeAll(t, s, true)
+			facts, err := pgbooks.NewQuality(s.DB()).QualityFacts(t.Context(), "2025-04-07", 30)
+			require.NoError(t, err)
+			require.NotEmpty(t, facts)
+			require.Equal(t, "2025-04-07", string(facts[0].Day))
 		})
 	}
 }
