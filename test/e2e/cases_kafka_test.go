@@ -125,6 +125,24 @@ func (f *feed) lag() (sum float64) {
 	return sum
 }
 
+// A raw topic that was deleted and not created again is named within fifteen seconds. The log gets some lines,
+// not thousands a second.
+func TestADeletedTopicIsNamedAndDoesNotFillTheLog(t *testing.T) {
+	f := newFeed(t)
+	f.Produce(f.pitches(5)...)
+	p := f.Start()
+	f.waitRows(5)
+	f.WaitCaughtUp()
+	_, err := f.Admin.DeleteTopics(t.Context(), f.Raw())
+	require.NoError(t, err)
+	began := time.Now()
+	f.waitReady(f.Raw())
+	require.Less(t, time.Since(began), 40*time.Second) // 15 s, and what a busy machine adds
+	f.WaitFor("ten seconds of errors", func() bool { return strings.Contains(p.Log(), "starting over") })
+	require.Less(t, strings.Count(p.Log(), "\n"), 100, p.Log())
+	p.Halt()
+}
+
 // A raw topic that was deleted and created again is named, while a processor runs and after a restart,
 // whether or not it has grown past the old positions. Nothing of it is read until a person accepts that. Then
 // it is read from its start, and verify finds no difference.
