@@ -127,7 +127,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 	if err != nil {
 		return err
 	}
-	config.Memory{MemoryLimit: c.MemoryLimit}.ApplyAtMost()
+	config.Memory{MemoryLimit: c.MemoryLimit}.Apply()
 	settings := loader.Settings(parsed)
 	logStart(log, loader, parsed)
 	o, err := c.options(log)

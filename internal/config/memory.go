@@ -18,8 +18,6 @@ const (
 	// tightMemory is how much may be in use until the collector gives up to keep the process small. A command
 	// that needs more, as verify does for millions of pitches, needs its time more.
 	tightMemory = 384 << 20
-	// leastMemory is the lowest limit that follows what is in use up to a setting.
-	leastMemory = 128 << 20
 )
 
 // commandLimit returns the memory limit of a process with so many bytes in use after a collection. It leaves
@@ -34,62 +32,34 @@ func commandLimit(inUse int64) int64 {
 	return math.MaxInt64 // the collector's own pace
 }
 
-// limitFor returns the memory limit of this process for what is in use. While it is nil, the limit is a fixed
-// one.
-var limitFor atomic.Pointer[func(inUse int64) int64]
+// followsUse means that the memory limit follows what is in use; Memory.Apply ends it.
+var followsUse atomic.Bool
 
 // BoundMemory sets the memory limit of a command, unless GOMEMLIMIT has set one, and lets it follow what is
-// in use. Memory.Apply and Memory.ApplyAtMost replace it. It is called once, at the start of the process.
+// in use. Memory.Apply replaces it. It is called once, at the start of the process.
 func BoundMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	follow(commandLimit)
+	followsUse.Store(true)
+	debug.SetMemoryLimit(commandMemory)
 	var collected func(*[64]byte) // called after each collection
 	collected = func(mark *[64]byte) {
-		if limit := limitFor.Load(); limit != nil {
+		if followsUse.Load() {
+			live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+			metrics.Read(live)
 			// guard: bytes: the memory limit of a command follows what is in use
-			debug.SetMemoryLimit(min((*limit)(memoryInUse()), containerMemory()/4*3))
+			debug.SetMemoryLimit(min(commandLimit(int64(live[0].Value.Uint64())), containerMemory()/4*3))
 			runtime.SetFinalizer(mark, collected)
 		}
 	}
 	runtime.SetFinalizer(new([64]byte), collected)
 }
 
-// memoryInUse returns the bytes that the last collection has left, and those that none can free. The memory
-// limit counts the stacks of ten thousand streams, too.
-func memoryInUse() (sum int64) {
-	in := []metrics.Sample{
-		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
-		{Name: "/memory/classes/metadata/mspan/inuse:bytes"}, {Name: "/memory/classes/metadata/other:bytes"},
-	}
-	metrics.Read(in)
-	for i := range in {
-		sum += int64(in[i].Value.Uint64())
-	}
-	return sum
-}
-
-// follow sets the memory limit for nothing in use, and lets it follow what is.
-func follow(limit func(inUse int64) int64) {
-	limitFor.Store(&limit)
-	debug.SetMemoryLimit(min(limit(0), containerMemory()/4*3))
-}
-
-// ApplyAtMost lets the memory limit of this process follow what is in use, up to MemoryLimit, unless
-// GOMEMLIMIT has set one. Many requests at a time allocate faster than the collector frees, so one that
-// begins only near the limit comes too late.
-func (m Memory) ApplyAtMost() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		// guard: bytes: the collector of serve begins before the limit is near | inUse/3*4 -> int64(m.MemoryLimit)
-		follow(func(inUse int64) int64 { return min(max(inUse/3*4, leastMemory), int64(m.MemoryLimit)) })
-	}
-}
-
 // Apply sets the memory limit of this process, unless GOMEMLIMIT has set one. In a container with less memory
 // it is three quarters of that.
 func (m Memory) Apply() {
-	limitFor.Store(nil)
+	followsUse.Store(false)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(min(int64(m.MemoryLimit), containerMemory()/4*3))
 	}
