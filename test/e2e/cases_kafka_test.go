@@ -125,8 +125,8 @@ func (f *feed) lag() (sum float64) {
 	return sum
 }
 
-// A raw topic that was deleted and not created again is named within fifteen seconds. The log gets some lines,
-// not thousands a second.
+// A raw topic that was deleted and not created again is named within fifteen seconds. The log gets some
+// lines, not thousands a second.
 func TestADeletedTopicIsNamedAndDoesNotFillTheLog(t *testing.T) {
 	f := newFeed(t)
 	f.Produce(f.pitches(5)...)
