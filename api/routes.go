@@ -90,7 +90,7 @@ func routes(a *API) (http.Handler, error) {
 	if err := describe(doc); err != nil {
 		return nil, err
 	}
-	registerDocs(mux, a.document)
+	registerDocs(mux)
 	registerSchemas(mux)
 	if a.cfg.Pages != nil {
 		mux.Handle("GET /{$}", a.cfg.Pages)
