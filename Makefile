@@ -38,6 +38,7 @@ test: lint ## everything, on real servers where a container engine answers
 
 openapi: ## docs/openapi.json and the other generated files anew
 	go run ./cmd/gendocs
+	PITCHSTREAM_UPDATE=1 go test -count=1 -run TestThePageIsThatOfTheDocument ./api
 
 quick: ## what needs no server
 	go test -tags $(TAGS) -short ./schemas/... ./features/... ./consumer/... ./sink/memsink/... ./sink/kafkasink/... ./simulate/... ./internal/config/... ./internal/tidy/...
