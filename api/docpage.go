@@ -1,7 +1,7 @@
 package api
 
 import (
-	"embed"
+	_ "embed" // the page and its files
 	"net/http"
 )
 
@@ -9,8 +9,14 @@ import (
 // the binary. A library that draws the document in the browser computes for seconds, on a phone for a minute.
 // A script adds only what HTML cannot do: requests to try, and the search.
 
-//go:embed docs
-var docs embed.FS
+var (
+	//go:embed docs/page.html
+	docsHTML []byte
+	//go:embed docs/docs.css
+	docsCSS []byte
+	//go:embed docs/docs.js
+	docsScript []byte
+)
 
 // docsPolicy lets the page load its own two files and read its own server, and nothing else.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; " +
@@ -19,22 +25,15 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // registerDocs serves the page of the document, and its files.
 func registerDocs(mux *http.ServeMux) {
-	serve := func(path, contentType string, body func() []byte) {
+	serve := func(path, contentType string, body []byte) {
+		send := serveBytes(contentType, body)
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Security-Policy", docsPolicy)
 			w.Header().Set("Referrer-Policy", "no-referrer")
-			serveBytes(contentType, body())(w, r)
+			send(w, r)
 		})
 	}
-	serve("/docs", "text/html; charset=utf-8", func() []byte { return docsFile("page.html") })
-	serve("/docs/docs.css", "text/css; charset=utf-8", func() []byte { return docsFile("docs.css") })
-	serve("/docs/docs.js", "text/javascript; charset=utf-8", func() []byte { return docsFile("docs.js") })
-}
-
-func docsFile(name string) []byte {
-	body, err := docs.ReadFile("docs/" + name)
-	if err != nil {
-		panic(err) // files of this build
-	}
-	return body
+	serve("/docs", "text/html; charset=utf-8", docsHTML)
+	serve("/docs/docs.css", "text/css; charset=utf-8", docsCSS)
+	serve("/docs/docs.js", "text/javascript; charset=utf-8", docsScript)
 }

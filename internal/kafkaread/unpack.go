@@ -189,14 +189,19 @@ var errTooLarge = errors.New("the batch unpacks to more than its bound")
 
 // wholeZstd does not look at the checksum of a frame, which took 3 % of the processor's time. The client has
 // checked the batch's own checksum, which covers all packed bytes.
-var wholeZstd = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxMemory(unpackedBatchBytes), zstd.IgnoreChecksum(true))
-	if err != nil {
-		panic(err) // the options are right
-	}
-	return d
-}}
+var wholeZstd = zstdDecoders(zstd.WithDecoderMaxMemory(unpackedBatchBytes), zstd.IgnoreChecksum(true))
+
+// zstdDecoders returns a pool of decoders that take little memory.
+func zstdDecoders(opts ...zstd.DOption) *sync.Pool {
+	opts = append(opts, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
+	return &sync.Pool{New: func() any {
+		d, err := zstd.NewReader(nil, opts...)
+		if err != nil {
+			panic(err) // the options are right
+		}
+		return d
+	}}
+}
 
 // unpackWhole unpacks a batch of at most limit bytes.
 func unpackWhole(src []byte, codec kgo.CompressionCodecType, limit int) (out []byte, err error) {
@@ -352,14 +357,7 @@ func openPacked(src []byte, codec kgo.CompressionCodecType) (io.Reader, error) {
 
 // streamZstd keeps the decoder of the last stream, because its window may have 128 MiB. Each new one would be
 // garbage beside it.
-var streamZstd = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		panic(err) // the options are right
-	}
-	return d
-}}
+var streamZstd = zstdDecoders(zstd.WithDecoderMaxWindow(maxWindow))
 
 // pooledZstd is a stream of zstd whose decoder is used again after Close.
 type pooledZstd struct{ *zstd.Decoder }

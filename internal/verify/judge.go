@@ -112,7 +112,7 @@ func (j *judge) difference(stored schemas.StoredRegisters, v verdict) *schemas.D
 	if d.Kind == "" {
 		return nil
 	}
-	// A pitch that counts for nobody in the topic is reported as one of the batter whom Postgres counts it for.
+	// A pitch that counts for no batter in the topic is reported for the batter whom Postgres counts it for.
 	batter, game, current := j.pitches.of(stored.PitchID)
 	if !current {
 		batter, game, _ = currentOf(stored)
